@@ -1,0 +1,7 @@
+"""Imports every source beside it, so that adding a source is adding a file."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,3 @@
+"""Loads the fixtures that every test may use."""
+
+pytest_plugins = ["pagerpal.testing"]

@@ -1,0 +1,302 @@
+"""Incidents, their history, the policies that say whom to page, and the pages made."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from schedules.models import Rotation, Team, User
+
+
+class Severity(models.TextChoices):
+    CRITICAL = "critical", "critical"
+    HIGH = "high", "high"
+    WARNING = "warning", "warning"
+    INFO = "info", "info"
+
+
+# 0 is worst. Also the order in which due work is taken.
+SEVERITY_RANK = {"critical": 0, "high": 1, "warning": 2, "info": 3}
+
+
+class EscalationPolicy(models.Model):
+    """Whom to page about an incident, step by step, and what follows when nobody answers."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="policies")
+    name = models.CharField(max_length=80, default="default")
+    is_default = models.BooleanField(
+        default=False, help_text="Used by the team's sources that name no policy."
+    )
+    repeats = models.PositiveSmallIntegerField(
+        default=1, help_text="How many more times to go through the steps if nobody answers."
+    )
+    repeat_after = models.DurationField(
+        default=timedelta(minutes=15),
+        help_text="Least time from one pass to the next; after the last one the whole team is "
+        "paged again each time this has passed. Low urgency: four times slower.",
+    )
+
+    class Meta:
+        ordering = ["team__name", "name"]
+        verbose_name_plural = "escalation policies"
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="policy_name_once_per_team"),
+            models.UniqueConstraint(
+                fields=["team"], condition=Q(is_default=True), name="policy_one_default_per_team"
+            ),
+            models.CheckConstraint(
+                condition=Q(repeat_after__gte=timedelta(minutes=1)),
+                name="policy_repeat_after_at_least_a_minute",
+            ),
+            models.CheckConstraint(condition=Q(repeats__lte=20), name="policy_at_most_20_repeats"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.team}: {self.name}"
+
+
+class EscalationStep(models.Model):
+    """One rung of a policy: whom to page, and how long to wait for an answer."""
+
+    policy = models.ForeignKey(EscalationPolicy, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField(default=0)
+    rotations = models.ManyToManyField(
+        Rotation, blank=True, related_name="steps", help_text="Whoever is on call in these."
+    )
+    people = models.ManyToManyField(
+        User, blank=True, related_name="steps", help_text="These people, on call or not."
+    )
+    whole_team = models.BooleanField(
+        default=False, help_text="Every lead and responder of the policy's team."
+    )
+    delay = models.DurationField(
+        "then wait",
+        default=timedelta(minutes=5),
+        help_text="How long to wait for an answer before the next step, as HH:MM:SS.",
+    )
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(delay__gte=timedelta(0)), name="step_delay_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"step {self.position}"
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    def open(self) -> Self:
+        return self.exclude(state=Incident.State.RESOLVED)
+
+    def unanswered(self) -> Self:
+        return self.filter(state=Incident.State.TRIGGERED)
+
+    def due(self, now: datetime) -> Self:
+        return self.filter(state=Incident.State.TRIGGERED, escalate_at__lte=now)
+
+    def visible_to(self, user: User) -> Self:
+        """Admins see all; everybody else what their teams answer for."""
+        if user.is_superuser:
+            return self
+        return self.filter(team__memberships__user=user)
+
+
+class Incident(models.Model):
+    """A problem that somebody must answer for."""
+
+    class State(models.TextChoices):
+        TRIGGERED = "triggered", "triggered"
+        ACKNOWLEDGED = "acknowledged", "acknowledged"
+        RESOLVED = "resolved", "resolved"
+
+    class Urgency(models.TextChoices):
+        HIGH = "high", "high"
+        LOW = "low", "low"
+        NONE = "none", "none"
+
+    # What is wrong
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="incidents")
+    title = models.CharField(max_length=200)
+    detail = models.TextField(blank=True)
+    severity = models.CharField(max_length=8, choices=Severity, default=Severity.HIGH)
+    urgency = models.CharField(max_length=4, choices=Urgency, default=Urgency.HIGH)
+    source_label = models.CharField(max_length=120, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    links = models.JSONField(default=list, blank=True)  # [{"label": ..., "url": ...}]
+    is_test = models.BooleanField(default=False)
+
+    # Where it is in its life; written by lifecycle and engine only
+    state = models.CharField(max_length=12, choices=State, default=State.TRIGGERED)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="owned_incidents",
+    )
+    opened_at = models.DateTimeField(default=timezone.now)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    # The escalation clock
+    policy = models.ForeignKey(
+        EscalationPolicy, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents"
+    )
+    episode = models.PositiveIntegerField(default=1)
+    round = models.PositiveIntegerField(default=0)
+    round_started_at = models.DateTimeField(null=True, blank=True)
+    # What is next: a rung's id, or a later phase of the round. Empty: the first rung.
+    next_move = models.CharField(max_length=12, default="step", blank=True)
+    next_step_id = models.BigIntegerField(null=True, blank=True)
+    next_position = models.PositiveSmallIntegerField(default=0)
+    escalate_at = models.DateTimeField(null=True, blank=True)
+    ask_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    grown_at = models.DateTimeField(null=True, blank=True)
+    nobody_reached_at = models.DateTimeField(null=True, blank=True)
+    planning_failed_at = models.DateTimeField(null=True, blank=True)
+    # Raised by every timeline entry and delivery: what a live page compares.
+    revision = models.PositiveIntegerField(default=0)
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(
+                fields=["escalate_at"], condition=Q(state="triggered"), name="incident_due"
+            ),
+            models.Index(
+                fields=["team", "state"], condition=~Q(state="resolved"), name="incident_open"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(escalate_at__isnull=False)
+                | Q(urgency="none")
+                | ~Q(state="triggered"),
+                name="incident_triggered_has_a_clock",
+            ),
+            models.CheckConstraint(
+                condition=Q(escalate_at__isnull=True) | Q(state="triggered"),
+                name="incident_answered_has_no_clock",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="acknowledged") | Q(acknowledged_at__isnull=False),
+                name="incident_acknowledged_says_when",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="resolved") & Q(resolved_at__isnull=False))
+                | (~Q(state="resolved") & Q(resolved_at__isnull=True)),
+                name="incident_resolved_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(ask_at__isnull=True) | Q(state="acknowledged"),
+                name="incident_only_an_owner_is_asked",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["triggered", "acknowledged", "resolved"])
+                & Q(urgency__in=["high", "low", "none"])
+                & Q(severity__in=["critical", "high", "warning", "info"]),
+                name="incident_words_known",
+            ),
+            models.CheckConstraint(condition=Q(episode__gte=1), name="incident_episode_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.title}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("incidents:detail", args=[self.pk])
+
+    @property
+    def is_open(self) -> bool:
+        return self.state != self.State.RESOLVED
+
+    @property
+    def thread(self) -> str:
+        """What the notifications floor calls this incident."""
+        return f"incident:{self.pk}"
+
+    @property
+    def rank(self) -> int:
+        """0 is taken first."""
+        return SEVERITY_RANK[self.severity]
+
+
+class TimelineEntry(models.Model):
+    """Something that happened to an incident, who or what did it, when."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", "opened"
+        ALERT = "alert", "alert"
+        PAGED = "paged", "paged"
+        NOT_PAGED = "not_paged", "not paged"
+        DELIVERY = "delivery", "delivery"
+        ACKNOWLEDGED = "acknowledged", "acknowledged"
+        RESOLVED = "resolved", "resolved"
+        REOPENED = "reopened", "reopened"
+        ESCALATED = "escalated", "escalated"
+        SEVERITY = "severity", "severity"
+        NOTE = "note", "note"
+        TROUBLE = "trouble", "trouble"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
+    kind = models.CharField(max_length=12, choices=Kind)
+    text = models.CharField(max_length=1000)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # page, link, admin, api, monitor, engine ...
+    via = models.CharField(max_length=24, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["incident", "-at"])]
+        verbose_name_plural = "timeline entries"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Page(models.Model):
+    """One person called about one incident at one step of one round of one episode."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="pages")
+    episode = models.PositiveIntegerField()
+    round = models.PositiveIntegerField()
+    # The rung's id as text, or the phase: fallback, leads, admins, team, plain.
+    step = models.CharField(max_length=20)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pages"
+    )
+    # In words, for the history: "step 1", "the whole team".
+    label = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "episode", "round", "step", "user"],
+                name="page_once_per_step_and_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.user}"
+
+    @property
+    def ref(self) -> str:
+        """What the notifications floor calls this page."""
+        return f"page:{self.pk}"

@@ -1,0 +1,1 @@
+"""ntfy: push messages to phones, by the public server or one's own."""

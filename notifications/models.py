@@ -1,0 +1,264 @@
+"""Addresses of people, the outbox of messages to them, and what became of each message."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from notifications.channels.base import channel_choices
+from schedules.models import Team
+
+
+class Urgency(models.TextChoices):
+    HIGH = "high", "high"
+    LOW = "low", "low"
+
+
+class ContactMethod(models.Model):
+    """One address of one person."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contact_methods"
+    )
+    channel = models.CharField(max_length=24, choices=channel_choices)
+    address = models.CharField(
+        max_length=254,
+        help_text="An ntfy topic nobody can guess, or an e-mail address.",
+    )
+    is_on = models.BooleanField("on", default=True, help_text="Off: nothing is sent to it.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["user", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "channel", "address"], name="contact_method_once_per_person"
+            ),
+            models.CheckConstraint(condition=~Q(address=""), name="contact_method_has_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.masked_address}"
+
+    @property
+    def masked_address(self) -> str:
+        """Enough to recognise it; an ntfy topic is a password."""
+        if "@" in self.address:
+            return self.address
+        return f"...{self.address[-4:]}"
+
+
+class NotificationRule(models.Model):
+    """For this urgency use that contact method after a delay, and repeat it."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notification_rules"
+    )
+    urgency = models.CharField(max_length=4, choices=Urgency, default=Urgency.HIGH)
+    contact_method = models.ForeignKey(
+        ContactMethod, on_delete=models.CASCADE, related_name="rules"
+    )
+    delay = models.DurationField(
+        default=timedelta(0), help_text="Counted from the moment of the page, as HH:MM:SS."
+    )
+    repeats = models.PositiveSmallIntegerField(
+        default=0, help_text="How many more times, as new messages, until somebody answers."
+    )
+    repeat_every = models.DurationField(default=timedelta(seconds=60))
+
+    class Meta:
+        ordering = ["user", "urgency", "delay", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(urgency__in=["high", "low"]), name="rule_urgency"),
+            models.CheckConstraint(
+                condition=Q(delay__gte=timedelta(0)), name="rule_delay_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(repeat_every__gte=timedelta(seconds=30)),
+                name="rule_repeat_every_at_least_30_s",
+            ),
+            models.CheckConstraint(condition=Q(repeats__lte=20), name="rule_at_most_20_repeats"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.urgency}: {self.contact_method} after {self.delay}"
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=UNFINISHED)
+
+    def taken(self) -> Self:
+        """Taken by a provider, or held by safe mode: somebody was reached, as far as we know."""
+        return self.filter(state__in=TAKEN)
+
+    def due(self, now: datetime) -> Self:
+        return self.filter(state=Notification.State.PENDING, due_at__lte=now)
+
+    def lapsed(self, now: datetime) -> Self:
+        """Claimed by a process that died or hangs: what became of the call is unknown."""
+        return self.filter(state=Notification.State.SENDING, lease_until__lt=now)
+
+
+class Notification(models.Model):
+    """One message through one contact method, with its delivery state."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "pending"
+        SENDING = "sending", "sending"
+        SENT = "sent", "sent"
+        DELIVERED = "delivered", "delivered"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+        HELD = "held", "held"
+
+    class Purpose(models.TextChoices):
+        PAGE = "page", "page"
+        GROWTH = "growth", "growth"
+        ASK_OWNER = "ask_owner", "ask the owner"
+        UPDATE = "update", "quiet update"
+        NOTICE = "notice", "notice"
+        TEST = "test", "test"
+
+    # What is said
+    purpose = models.CharField(max_length=12, choices=Purpose)
+    # What it is about, `incident:412`; this floor knows no more.
+    thread = models.CharField(max_length=80)
+    # Names what is sent, so that it cannot be written twice.
+    key = models.CharField(max_length=200, unique=True)
+    # What wrote it, `page:981`; several rows share it.
+    ref = models.CharField(max_length=80, blank=True)
+    # The facts of its text; dispatch renders from them after the claim.
+    context = models.JSONField(default=dict)
+
+    # To whom
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="notifications"
+    )
+    contact_method = models.ForeignKey(
+        ContactMethod, null=True, on_delete=models.SET_NULL, related_name="notifications"
+    )
+    channel = models.CharField(max_length=24)
+    address = models.CharField(max_length=254)
+    team = models.ForeignKey(
+        Team, null=True, on_delete=models.SET_NULL, related_name="notifications"
+    )
+    # 0 goes first: critical 0, high 1, low 2, the rest 3.
+    rank = models.PositiveSmallIntegerField(default=3)
+
+    # What became of it
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    due_at = models.DateTimeField()
+    # Where it was before a failing neighbour pulled it forward.
+    due_before_pull = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    first_tried_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    provider_id = models.CharField(max_length=200, blank=True)
+    # In the provider's words, or ours.
+    outcome = models.CharField(max_length=500, blank=True)
+    # What went out or was held: title, body, answer_url ...
+    rendered = models.JSONField(null=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(
+                fields=["rank", "due_at"], condition=Q(state="pending"), name="notification_due"
+            ),
+            models.Index(
+                fields=["lease_until"], condition=Q(state="sending"), name="notification_leases"
+            ),
+            models.Index(fields=["thread", "purpose"], name="notification_thread"),
+            models.Index(fields=["ref"], name="notification_ref"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(state="sending") & Q(lease_until__isnull=False))
+                | (~Q(state="sending") & Q(lease_until__isnull=True)),
+                name="notification_lease_while_sending",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="pending") | Q(cancelled_at__isnull=True),
+                name="notification_pending_is_not_cancelled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="cancelled") | Q(cancelled_at__isnull=False),
+                name="notification_cancelled_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "sending"]) | Q(settled_at__isnull=False),
+                name="notification_settled_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "pending", "sending", "sent", "delivered", "failed", "cancelled", "held"
+                    ]
+                ),
+                name="notification_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.user}: {self.state}"
+
+
+UNFINISHED = (Notification.State.PENDING, Notification.State.SENDING)
+TAKEN = (Notification.State.SENT, Notification.State.DELIVERED, Notification.State.HELD)
+
+
+class DeliveryEvent(models.Model):
+    """One thing that happened to a notification, in the provider's words."""
+
+    class Kind(models.TextChoices):
+        SENT = "sent", "sent"
+        HELD = "held", "held"
+        FAILED = "failed", "failed"
+        RETRY = "retry", "will be tried again"
+        LAPSED = "lapsed", "outcome unknown"
+        PULLED = "pulled", "pulled forward"
+        CANCELLED = "cancelled", "cancelled"
+
+    notification = models.ForeignKey(
+        Notification, on_delete=models.CASCADE, related_name="events"
+    )
+    kind = models.CharField(max_length=12, choices=Kind)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    text = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.text}"
+
+
+class ProviderState(models.Model):
+    """A provider's breaker, shared by all workers: after 3 timeouts in a row, a probe each 30 s."""
+
+    provider = models.CharField(max_length=24, unique=True)
+    timeouts = models.PositiveSmallIntegerField(default=0)
+    # Set while the breaker is open: when the next probe may go.
+    probe_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=500, blank=True)
+    last_error_at = models.DateTimeField(null=True)
+    last_taken_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.provider
+
+    @property
+    def is_open(self) -> bool:
+        return self.probe_at is not None

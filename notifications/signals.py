@@ -1,0 +1,11 @@
+"""What this floor tells the floors above, inside the transaction that does it."""
+
+from django.dispatch import Signal
+
+# Rows of these threads are about to change and notification_settled may follow: whoever keeps
+# rows per thread locks them now. Arguments: threads (list of str).
+threads_touched = Signal()
+
+# A notification reached an end (sent, held, failed, cancelled by a lapsed lease) or a first
+# attempt failed. Arguments: notification (Notification, as stored), now.
+notification_settled = Signal()

@@ -1,0 +1,3 @@
+from django_q.brokers.orm import ORM
+class SturdyORM(ORM):
+    pass

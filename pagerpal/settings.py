@@ -1,0 +1,222 @@
+"""PagerPal's settings: one file, every tunable from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from pagerpal import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_dotenv(Path(env.text("PAGERPAL_ENV_FILE", str(BASE_DIR / ".env"))))
+
+# --- Where and how -------------------------------------------------------------------------------
+ENVIRONMENT = env.choice("ENVIRONMENT", "development", ("development", "production"))
+PRODUCTION = ENVIRONMENT == "production"
+PAGERPAL_PORT = env.integer("PAGERPAL_PORT", 8000, least=1, most=65535)
+# The address to listen on; a container listens on all of its own.
+PAGERPAL_BIND = env.text("PAGERPAL_BIND", "127.0.0.1")
+# The public address, used in every message: phones must be able to open it.
+PAGERPAL_BASE_URL = env.url("PAGERPAL_BASE_URL", f"http://127.0.0.1:{PAGERPAL_PORT}")
+DATA_DIR = Path(env.text("PAGERPAL_DATA_DIR", str(BASE_DIR / "data")))
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+DEBUG = False
+
+# --- Secrets, hosts, cookies ---------------------------------------------------------------------
+SECRET_KEY = env.secret_key(ENVIRONMENT, DATA_DIR)
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+_base = urlsplit(PAGERPAL_BASE_URL)
+ALLOWED_HOSTS = [_base.hostname or "", "localhost", "127.0.0.1", "[::1]", *env.words("ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = sorted(
+    {f"{_base.scheme}://{_base.netloc}", *(f"{s}://{h}" for s in ("http", "https")
+     for h in (f"localhost:{PAGERPAL_PORT}", f"127.0.0.1:{PAGERPAL_PORT}"))}
+)
+# Origins whose pages may call the API from a browser.
+ALLOWED_ORIGINS = env.words("ALLOWED_ORIGINS", () if PRODUCTION else ("*",))
+SESSION_COOKIE_SECURE = env.flag("SESSION_COOKIE_SECURE", False)
+if PRODUCTION and not SESSION_COOKIE_SECURE:
+    raise ImproperlyConfigured("SESSION_COOKIE_SECURE: expected true in production (HTTPS)")
+if PRODUCTION and "*" in ALLOWED_ORIGINS:
+    raise ImproperlyConfigured("ALLOWED_ORIGINS: expected explicit origins in production, not *")
+# Addresses of proxies whose X-Forwarded-Proto is believed; gunicorn checks the peer.
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+SESSION_COOKIE_NAME = "__Host-sessionid" if SESSION_COOKIE_SECURE else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if SESSION_COOKIE_SECURE else "csrftoken"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# TLS ends at the proxy, which also redirects; alert intake must never be redirected.
+SECURE_SSL_REDIRECT = False
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+
+# --- Apps ----------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "pagerpal.apps.PagerPalConfig",
+    "alertsources",
+    "incidents",
+    "notifications",
+    "schedules",
+    "pagerpal.apps.PagerPalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "django_q",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "pagerpal.middleware.PersonsTimeZone",
+]
+ROOT_URLCONF = "pagerpal.urls"
+WSGI_APPLICATION = "pagerpal.wsgi.application"
+APPEND_SLASH = False  # a redirect turns a monitor's POST into a GET
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "pagerpal.context.house",
+            ],
+        },
+    },
+]
+AUTH_USER_MODEL = "schedules.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Database ------------------------------------------------------------------------------------
+_database = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'pagerpal.sqlite3'}")
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database |= {
+        "ENGINE": "pagerpal.sqlite",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 10,
+            # FULL: a 2xx means "on disk", also when the power goes. WAL: readers never wait.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+            "PRAGMA cache_size=-4000; PRAGMA temp_store=MEMORY;",
+        },
+        "CONN_MAX_AGE": None,
+    }
+else:
+    _database |= {
+        "OPTIONS": {
+            "connect_timeout": 3,
+            "options": "-c statement_timeout=5000 -c lock_timeout=2000 "
+            "-c idle_in_transaction_session_timeout=10000",
+            **_database.get("OPTIONS", {}),  # type: ignore[dict-item]
+        },
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+DATABASES = {"default": _database}
+
+# --- Worker --------------------------------------------------------------------------------------
+WORKERS = env.integer("PAGERPAL_WORKERS", 4, least=2, most=32)
+# Order of times: provider deadline 8 < task 12 < watchdog 20 < lease 30 < retry 120 (seconds).
+Q_CLUSTER = {
+    "name": "pagerpal",
+    "orm": "default",
+    "broker_class": "pagerpal.broker.SturdyORM",
+    "poll": 0.05,
+    "workers": WORKERS,
+    "bulk": 1,
+    "queue_limit": WORKERS,
+    "timeout": 12,
+    "retry": 120,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "catch_up": False,
+    "guard_cycle": 0.5,
+    "recycle": 5000,
+    "log_level": "WARNING",
+    "label": "Queue",
+}
+
+# --- Paging --------------------------------------------------------------------------------------
+# Safe mode while false: everything runs, messages are held and shown instead of sent.
+NOTIFICATION_SENDING_ENABLED = env.flag("NOTIFICATION_SENDING_ENABLED", False)
+# Off: no process claims that half of the work; its rows wait.
+NOTIFICATION_RETRY_WORKER_ENABLED = env.flag("NOTIFICATION_RETRY_WORKER_ENABLED", True)
+ESCALATION_WORKER_ENABLED = env.flag("ESCALATION_WORKER_ENABLED", True)
+
+NTFY_BASE_URL = env.url("NTFY_BASE_URL", "https://ntfy.sh")
+NTFY_TOKEN = env.text("NTFY_TOKEN")
+
+SMTP_HOST = env.text("SMTP_HOST")
+SMTP_PORT = env.integer("SMTP_PORT", 587, least=1, most=65535)
+SMTP_USER = env.text("SMTP_USER")
+SMTP_PASSWORD = env.text("SMTP_PASSWORD")
+SMTP_FROM = env.text("SMTP_FROM")
+# auto: TLS on port 465, STARTTLS on any other; none: a local relay without encryption.
+SMTP_SECURITY = env.choice("SMTP_SECURITY", "auto", ("auto", "none"))
+
+# --- Language, time, files -----------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Production serves what collectstatic gathered at build; a checkout serves straight from source.
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+_static = (
+    "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    if PRODUCTION
+    else "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _static},
+}
+
+# --- Logs ----------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"masked": {"()": "pagerpal.logs.MaskSecrets"}},
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["masked"],
+            "formatter": "plain",
+        },
+    },
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+}

@@ -1,0 +1,19 @@
+"""Settings of the test-suite: the real ones, in a world of their own."""
+
+import os
+import tempfile
+
+for _name in list(os.environ):
+    if _name.startswith(("NTFY_", "SMTP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_")):
+        del os.environ[_name]
+os.environ["PAGERPAL_ENV_FILE"] = os.devnull
+os.environ["PAGERPAL_DATA_DIR"] = tempfile.mkdtemp(prefix="pagerpal-test-")
+os.environ["ENVIRONMENT"] = "development"
+
+from pagerpal.settings import *  # noqa: E402, F403
+from pagerpal.settings import DATA_DIR, DATABASES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if DATABASES["default"]["ENGINE"] == "pagerpal.sqlite":
+    # A file, not memory: threads and processes of the tests must share it.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

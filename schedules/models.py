@@ -1,0 +1,233 @@
+"""People, their teams, and the rotations that say whose turn it is."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import datetime, time, timedelta
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+def validate_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"{name!r} is not a time zone such as Europe/Berlin.")
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A person; without a password they can be paged but cannot sign in."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, email: str | None) -> User:
+        return self.get(email__iexact=email)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Signs in by e-mail if it has a password; is switched off, never deleted."""
+
+    email = models.EmailField(unique=True, help_text="What this person signs in with.")
+    name = models.CharField(max_length=80, help_text="How pages and messages call this person.")
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_zone],
+        help_text="Times in this person's messages and pages are shown in it.",
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="Off: cannot sign in and is never paged. Switch off, not delete."
+    )
+    is_staff = models.BooleanField(default=False, help_text="May open the admin.")
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        ordering = ["name", "pk"]
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique_any_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name
+
+
+class Team(models.Model):
+    """People who answer together."""
+
+    name = models.CharField(max_length=80, unique=True)
+    time_zone = models.CharField(
+        max_length=64, default="UTC", validators=[validate_zone], help_text="For its team hours."
+    )
+    members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
+        User, through="Membership", related_name="teams"
+    )
+    fallback_people = models.ManyToManyField(
+        User,
+        blank=True,
+        related_name="fallback_for",
+        help_text="Paged when a whole pass through the policy reached nobody, before the leads.",
+    )
+    hours_start = models.TimeField(
+        default=time(9), help_text="Low-urgency repeats only come within the team's hours."
+    )
+    hours_end = models.TimeField(default=time(18))
+    hours_weekends = models.BooleanField(
+        default=False, help_text="Off: team hours are Monday to Friday."
+    )
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(hours_start__lt=F("hours_end")), name="team_hours_start_before_end"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One person in one team, with what they may do there."""
+
+    class Role(models.TextChoices):
+        LEAD = "lead", "lead"
+        RESPONDER = "responder", "responder"
+        OBSERVER = "observer", "observer"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(
+        max_length=10,
+        choices=Role,
+        default=Role.RESPONDER,
+        help_text="Leads set the team up and are paged when nobody else can be reached; "
+        "observers only look and are never paged with the whole team.",
+    )
+
+    class Meta:
+        ordering = ["user__name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "user"], name="membership_once_per_team"),
+            models.CheckConstraint(
+                condition=Q(role__in=["lead", "responder", "observer"]), name="membership_role_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class Rotation(models.Model):
+    """An ordered list of people and a cadence: whose turn it is, computed and never stored."""
+
+    class Unit(models.TextChoices):
+        DAYS = "days", "days"
+        WEEKS = "weeks", "weeks"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="rotations")
+    name = models.CharField(max_length=80, default="primary")
+    position = models.PositiveSmallIntegerField(default=0, help_text="Order within the team.")
+    every = models.PositiveSmallIntegerField(default=1, help_text="1 week: weekly; 2: biweekly.")
+    unit = models.CharField(max_length=6, choices=Unit, default=Unit.WEEKS)
+    starts_on = models.DateField(help_text="The first person's first shift begins on this day.")
+    handover_time = models.TimeField(
+        default=time(9), help_text="Local wall-clock time, the same through summer and winter."
+    )
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_zone])
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["team__name", "position", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="rotation_name_once_per_team"),
+            models.CheckConstraint(condition=Q(every__gte=1), name="rotation_every_at_least_one"),
+            models.CheckConstraint(
+                condition=Q(unit__in=["days", "weeks"]), name="rotation_unit_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.team}: {self.name}"
+
+
+class RotationMember(models.Model):
+    """One person's place in a rotation's order."""
+
+    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="rotation_places")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.user}"
+
+
+class Override(models.Model):
+    """This person (or nobody) instead of whoever is on call in a rotation, from, until."""
+
+    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="overrides")
+    user = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="overrides",
+        help_text="Empty: nobody is on call then, on purpose.",
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(help_text="At this minute the rotation goes on as planned.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-starts_at", "-pk"]
+        indexes = [models.Index(fields=["rotation", "ends_at"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(starts_at__lte=F("ends_at")), name="override_not_backwards"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        who = self.user or "nobody"
+        return f"{who} in {self.rotation} from {self.starts_at:%Y-%m-%d %H:%M}"
+
+    def covers(self, at: datetime) -> bool:
+        return self.starts_at <= at < self.ends_at
+
+    @property
+    def length(self) -> timedelta:
+        return self.ends_at - self.starts_at
