@@ -5,3 +5,6 @@ from django.apps import AppConfig
 
 class IncidentsConfig(AppConfig):
     name = "incidents"
+
+    def ready(self) -> None:
+        from incidents import deliveries, leaving  # noqa: F401  connects their receivers

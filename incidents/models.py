@@ -181,9 +181,7 @@ class Incident(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(escalate_at__isnull=False)
-                | Q(urgency="none")
-                | ~Q(state="triggered"),
+                condition=Q(escalate_at__isnull=False) | Q(urgency="none") | ~Q(state="triggered"),
                 name="incident_triggered_has_a_clock",
             ),
             models.CheckConstraint(

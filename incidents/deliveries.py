@@ -1,0 +1,77 @@
+"""What the notifications floor reports, told to the incident: history, and the next step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.dispatch import receiver
+
+from incidents import engine, timeline
+from incidents.models import Incident, TimelineEntry
+from incidents.planner import Phase
+from notifications.models import TAKEN, Notification
+from notifications.signals import notification_settled, threads_touched
+
+PREFIX = "incident:"
+Kind = TimelineEntry.Kind
+
+
+@receiver(threads_touched)
+def lock_incidents(*, threads: list[str], **_: Any) -> None:
+    """Lock the incidents behind these threads, ascending, before any notification row."""
+    list(
+        Incident.objects.select_for_update(no_key=True)
+        .filter(pk__in=_ids(threads))
+        .order_by("pk")
+        .values_list("pk")
+    )
+
+
+@receiver(notification_settled)
+def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> None:
+    """Write down what became of a message; when a step has nothing left, call the next one now."""
+    ids = _ids([notification.thread])
+    if not ids or notification.purpose == Notification.Purpose.UPDATE:
+        return
+    incident = Incident.objects.filter(pk=ids[0]).first()
+    if incident is None:
+        return
+    timeline.write(incident, Kind.DELIVERY, _in_words(notification), at=now, via="worker")
+    changed = ["revision"]
+    if notification.state in TAKEN and incident.nobody_reached_at:
+        incident.nobody_reached_at = None
+        changed.append("nobody_reached_at")
+    if _step_has_failed(incident, notification, now):
+        incident.escalate_at = now
+        changed.append("escalate_at")
+    incident.save(update_fields=changed)
+
+
+def _step_has_failed(incident: Incident, notification: Notification, now: datetime) -> bool:
+    """Whether every message of the step called last has failed, within its round.
+
+    A new round never starts early, so an incident that waits for one is left alone.
+    """
+    if notification.purpose != Notification.Purpose.PAGE or notification.state in TAKEN:
+        return False
+    if incident.state != Incident.State.TRIGGERED or incident.next_move == Phase.ROUND:
+        return False
+    if incident.escalate_at is None or incident.escalate_at <= now:
+        return False
+    outcome = engine.last_step_outcome(incident)
+    return outcome is not None and outcome.taken == 0 and outcome.unfinished == 0
+
+
+def _in_words(notification: Notification) -> str:
+    who = f"{notification.channel} to {notification.user}"
+    if notification.state == Notification.State.PENDING:
+        return f"{who}: tried, will be tried again. {notification.outcome}".strip()
+    text = f"{who}: {notification.get_state_display()}"
+    return f"{text} ({notification.outcome})." if notification.outcome else f"{text}."
+
+
+def _ids(threads: list[str]) -> list[int]:
+    return sorted(
+        int(thread.removeprefix(PREFIX)) for thread in threads if thread.startswith(PREFIX)
+    )

@@ -1,0 +1,90 @@
+"""Reads what the planner needs from the database: a policy, its team, who can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from incidents.models import EscalationPolicy, EscalationStep
+from incidents.planner import Hours, OnCall, Policy, Step
+from notifications import outbox
+from schedules import oncall
+from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Plain values for the planner, and the people behind the ids."""
+
+    policy: Policy
+    users: dict[int, User]
+    reachable: set[int]
+    on_call: OnCall
+
+
+def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: datetime) -> Directory:
+    """The policy as it stands now. Without one there are no steps, only the team's people."""
+    rows = list(policy.steps.prefetch_related("rotations__team", "people")) if policy else []
+    rotations = {rotation.pk: rotation for row in rows for rotation in row.rotations.all()}
+    memberships = list(team.memberships.all())
+    fallback = tuple(team.fallback_people.values_list("pk", flat=True))
+    admins = tuple(
+        User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True)
+    )
+    people = {user.pk for row in rows for user in row.people.all()}
+    people |= {m.user_id for m in memberships} | set(fallback) | set(admins)
+    people |= _people_of_rotations(rotations, now)
+    users = User.objects.in_bulk(people)
+    plain = Policy(
+        steps=tuple(_step(row) for row in rows),
+        **({"repeats": policy.repeats, "repeat_after": policy.repeat_after} if policy else {}),
+        team=_members(memberships, Membership.Role.LEAD, Membership.Role.RESPONDER),
+        leads=_members(memberships, Membership.Role.LEAD),
+        fallback=fallback,
+        admins=admins,
+        hours=Hours(team.hours_start, team.hours_end, team.hours_weekends, team.time_zone),
+        rotation_names={pk: str(rotation) for pk, rotation in rotations.items()},
+        names={pk: str(user) for pk, user in users.items()},
+    )
+    reachable = outbox.reachable(users, urgency)
+    return Directory(plain, users, reachable, _on_call_look_up(rotations))
+
+
+def _step(row: EscalationStep) -> Step:
+    return Step(
+        id=row.pk,
+        delay=row.delay,
+        rotations=tuple(rotation.pk for rotation in row.rotations.all()),
+        people=tuple(user.pk for user in row.people.all()),
+        whole_team=row.whole_team,
+    )
+
+
+def _members(memberships: list[Membership], *roles: str) -> tuple[int, ...]:
+    return tuple(m.user_id for m in memberships if m.role in roles)
+
+
+def _people_of_rotations(rotations: Iterable[int], now: datetime) -> set[int]:
+    """Everybody who is or will be on call in them, so that forecasts know them too."""
+    ids = list(rotations)
+    if not ids:
+        return set()
+    places = RotationMember.objects.filter(rotation__in=ids).values_list("user_id", flat=True)
+    covers = Override.objects.filter(
+        rotation__in=ids, ends_at__gt=now, user__isnull=False
+    ).values_list("user_id", flat=True)
+    return {user for user in [*places, *covers] if user is not None}
+
+
+def _on_call_look_up(rotations: dict[int, Rotation]) -> Callable[[int, datetime], int | None]:
+    known: dict[datetime, dict[int, Any]] = {}
+
+    def on_call(rotation: int, at: datetime) -> int | None:
+        if at not in known:
+            known[at] = oncall.on_call_ids(list(rotations), at)
+        found: int | None = known[at].get(rotation)
+        return found
+
+    return on_call

@@ -1,0 +1,361 @@
+"""The escalation clock: takes a due incident, plans, writes its pages, sets the clock again."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from incidents import directory, lifecycle, planner, timeline
+from incidents.directory import Directory
+from incidents.facts import facts_for
+from incidents.models import (
+    SEVERITY_RANK,
+    EscalationPolicy,
+    Incident,
+    Page,
+    TimelineEntry,
+)
+from notifications import outbox
+from notifications.models import Notification
+from schedules.models import Membership, Team, User
+from schedules.transactions import repeat_on_conflict
+
+log = logging.getLogger(__name__)
+Kind = TimelineEntry.Kind
+RUN_DUE_STEPS = lifecycle.RUN_DUE_STEPS
+
+# An unsent page this late is dropped when a newer step is called: PagerPal was down.
+STALE_AFTER = timedelta(minutes=10)
+# After planning itself failed.
+PLAN_AGAIN_AFTER = timedelta(seconds=30)
+
+_RANK = Case(
+    *(When(severity=word, then=Value(rank)) for word, rank in SEVERITY_RANK.items()),
+    default=Value(9),
+    output_field=IntegerField(),
+)
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """What one tick wrote: how many notifications are due now, and which to send first."""
+
+    incident_id: int
+    rows: int = 0
+    first_pk: int | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Whom PagerPal will call next, and when, if nobody answers."""
+
+    at: datetime
+    who: list[str]
+    label: str
+
+
+def count_due(now: datetime, *, most: int = 100) -> int:
+    """How many incidents wait for their next step, counted up to `most`."""
+    if not settings.ESCALATION_WORKER_ENABLED:
+        return 0
+    return Incident.objects.due(now)[:most].count()
+
+
+def run_best_due(now: datetime) -> Stepped | None:
+    """Handle the incident that is due first: worst severity, fair between teams, newest.
+
+    None when nothing is due, or others are at all of it. If planning fails, the leads are paged
+    by a plain path and the incident is due again in 30 s.
+    """
+    if not settings.ESCALATION_WORKER_ENABLED:
+        return None
+    for team_id, rank in _teams_with_due(now):
+        chosen: list[int] = []
+
+        def attempt(
+            team: int = team_id, rank: int = rank, chosen: list[int] = chosen
+        ) -> Stepped | None:
+            with transaction.atomic():
+                incident = _lock_best(team, rank, now)
+                if incident is None:
+                    return None
+                chosen[:] = [incident.pk]
+                return _step(incident, now)
+
+        try:
+            stepped = repeat_on_conflict(attempt)
+        except Exception:
+            if not chosen:
+                raise
+            log.exception("planning incident %s failed", chosen[0])
+            return _page_plainly(chosen[0], now)
+        if stepped:
+            return stepped
+    return None
+
+
+def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
+    """Whom the engine will call, when, if nobody answers; empty unless the clock runs."""
+    if incident.escalate_at is None or incident.state != Incident.State.TRIGGERED:
+        return []
+    at = max(incident.escalate_at, now)
+    book = _directory(incident, now)
+    return _predict(book, _state(incident), at, limit)
+
+
+def forecast_policy(policy: EscalationPolicy, now: datetime, *, limit: int = 6) -> list[Predicted]:
+    """Whom a high-urgency incident would page if it opened at `now`."""
+    book = directory.read(policy, policy.team, urgency="high", now=now)
+    return _predict(book, planner.State(), now, limit)
+
+
+def _predict(book: Directory, state: planner.State, at: datetime, limit: int) -> list[Predicted]:
+    planned = planner.plan(
+        book.policy, state, at, on_call=book.on_call, reachable=book.reachable, limit=limit + 1
+    )
+    names = book.policy.names
+    return [
+        Predicted(one.at, [names[person] for person in one.people], one.label)
+        for one in planned
+        if one.people
+    ][:limit]
+
+
+def _teams_with_due(now: datetime) -> list[tuple[int, int]]:
+    """(team, worst rank due there), worst first; by lot among equals, so no team waits behind
+    another's storm."""
+    due = Incident.objects.due(now).annotate(worst=_RANK).values_list("team_id", "worst")
+    best: dict[int, int] = {}
+    for team_id, rank in due.order_by().distinct():
+        best[team_id] = min(rank, best.get(team_id, 99))
+    return sorted(best.items(), key=lambda pair: (pair[1], random.random()))  # noqa: S311
+
+
+def _lock_best(team_id: int, rank: int, now: datetime) -> Incident | None:
+    due: QuerySet[Incident] = (
+        Incident.objects.due(now).filter(team_id=team_id).annotate(worst=_RANK)
+    )
+    if connection.features.has_select_for_update:
+        due = due.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    return due.filter(worst=rank).order_by("-opened_at", "-pk").first()
+
+
+def _step(incident: Incident, now: datetime) -> Stepped:
+    """One tick of a locked, due incident, in the caller's transaction."""
+    book = _directory(incident, now)
+    ticks = planner.plan(
+        book.policy, _state(incident), now, on_call=book.on_call, reachable=book.reachable, limit=2
+    )
+    planned = ticks[0]
+    for reason in planned.reasons:
+        timeline.write(incident, Kind.NOT_PAGED, reason, at=now, via="engine")
+    if planned.nobody_reached:
+        _mark_nobody_reached(incident, now)
+    written = outbox.Written(0, None, None)
+    if planned.people:
+        following = ticks[1] if len(ticks) > 1 else None
+        written = _write_pages(incident, planned, following, book, now)
+    _set_clock(incident, planned, written, now)
+    return Stepped(incident.pk, written.rows, written.first_pk)
+
+
+def _write_pages(
+    incident: Incident,
+    planned: planner.Planned,
+    following: planner.Planned | None,
+    book: Directory,
+    now: datetime,
+) -> outbox.Written:
+    outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now)
+    names = [book.policy.names[person] for person in planned.people]
+    text = f"{planned.label.capitalize()}: paging {', '.join(names)}."
+    timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
+    coming = _coming(following, book)
+    total = outbox.Written(0, None, None)
+    for person in planned.people:
+        total = total.plus(_page_one(incident, planned, book.users[person], coming, now))
+    return total
+
+
+def _page_one(
+    incident: Incident,
+    planned: planner.Planned,
+    user: User,
+    coming: dict[str, str] | None,
+    now: datetime,
+) -> outbox.Written:
+    """Page one person in a savepoint: what is wrong with one harms nobody else."""
+    try:
+        with transaction.atomic():
+            page = _page(incident, planned.round, planned.step, planned.label, user, now)
+            return _notify(incident, page, {"step": planned.label, "next": coming}, now)
+    except OperationalError:
+        raise  # the whole transaction is lost; it is tried again as a whole
+    except Exception as error:
+        log.exception("paging user %s for incident %s failed", user.pk, incident.pk)
+        text = f"Paging {user} failed: {error}"
+        timeline.write(incident, Kind.TROUBLE, text, at=now, via="engine")
+        return outbox.Written(0, None, None)
+
+
+def _coming(following: planner.Planned | None, book: Directory) -> dict[str, str] | None:
+    if following is None:
+        return None
+    who = ", ".join(book.policy.names[person] for person in following.people)
+    return {"at": following.at.isoformat(), "who": who}
+
+
+def _page(
+    incident: Incident, number: int, step: str, label: str, user: User, now: datetime
+) -> Page:
+    page = Page(
+        incident=incident,
+        episode=incident.episode,
+        round=number,
+        step=step,
+        user=user,
+        label=label,
+        created_at=now,
+    )
+    page.save(force_insert=True)
+    return page
+
+
+def _notify(
+    incident: Incident, page: Page, extra: dict[str, object], now: datetime
+) -> outbox.Written:
+    return outbox.page_person(
+        page.user,
+        purpose=Notification.Purpose.PAGE,
+        thread=incident.thread,
+        ref=page.ref,
+        team_id=incident.team_id,
+        urgency=incident.urgency,
+        rank=incident.rank,
+        context=facts_for(incident, page.user) | extra,
+        now=now,
+    )
+
+
+def _set_clock(
+    incident: Incident, planned: planner.Planned, written: outbox.Written, now: datetime
+) -> None:
+    after = planned.after
+    # Nothing at all could be written for this step: it costs no time.
+    next_at = planned.next_at if written.rows or not planned.people else now
+    if incident.urgency == Incident.Urgency.LOW and written.earliest_due:
+        # Quiet hours may put the first message off: they do not use up the step's time.
+        next_at += max(timedelta(0), written.earliest_due - now)
+    incident.round, incident.round_started_at = after.round, after.round_started_at
+    incident.next_move, incident.next_step_id = after.phase, after.step_id
+    incident.next_position, incident.escalate_at = after.position, next_at
+    incident.planning_failed_at = None
+    incident.save(
+        update_fields=[
+            *("round", "round_started_at", "next_move", "next_step_id", "next_position"),
+            *("escalate_at", "planning_failed_at", "nobody_reached_at", "revision"),
+        ]
+    )
+
+
+def _mark_nobody_reached(incident: Incident, now: datetime) -> None:
+    incident.nobody_reached_at = incident.nobody_reached_at or now
+    text = "A whole pass through the policy reached nobody."
+    timeline.write(incident, Kind.TROUBLE, text, at=now, via="engine")
+
+
+def last_step_outcome(incident: Incident) -> outbox.Outcome | None:
+    """What became of the messages of the step that was called last in this episode, if any."""
+    pages = incident.pages.filter(episode=incident.episode)
+    last = pages.order_by("-pk").first()
+    if last is None:
+        return None
+    return outbox.outcome([page.ref for page in pages.filter(round=last.round, step=last.step)])
+
+
+def _directory(incident: Incident, now: datetime) -> Directory:
+    return directory.read(incident.policy, incident.team, urgency=incident.urgency, now=now)
+
+
+def _state(incident: Incident) -> planner.State:
+    return planner.State(
+        urgency=incident.urgency,
+        round=incident.round,
+        round_started_at=incident.round_started_at,
+        phase=incident.next_move or planner.Phase.STEP,
+        step_id=incident.next_step_id,
+        position=incident.next_position,
+        reached=_was_reached(incident),
+    )
+
+
+def _was_reached(incident: Incident) -> bool:
+    """Whether any message of this round was taken by a provider, or held."""
+    if incident.round_started_at is None and incident.next_move == planner.Phase.STEP:
+        return False
+    pages = Page.objects.filter(
+        incident=incident, episode=incident.episode, round=incident.round
+    ).only("pk")
+    return outbox.outcome([page.ref for page in pages]).taken > 0
+
+
+def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:
+    """Planning failed: page the leads without it, say so, and try again soon."""
+
+    def attempt() -> Stepped | None:
+        with transaction.atomic():
+            incident = (
+                Incident.objects.select_for_update(no_key=True, of=("self",))
+                .due(now)
+                .filter(pk=incident_id)
+                .first()
+            )
+            if incident is None:
+                return None
+            return _plain_step(incident, now)
+
+    try:
+        return repeat_on_conflict(attempt)
+    except DatabaseError:
+        log.exception("paging the leads of incident %s failed too", incident_id)
+        return None
+
+
+def _plain_step(incident: Incident, now: datetime) -> Stepped:
+    first_time = incident.planning_failed_at is None
+    incident.planning_failed_at = incident.planning_failed_at or now
+    incident.escalate_at = now + PLAN_AGAIN_AFTER
+    written = outbox.Written(0, None, None)
+    if first_time:
+        text = "Planning the next step failed; the leads are paged instead. See the server's log."
+        timeline.write(incident, Kind.TROUBLE, text, at=now, via="engine")
+        for user in _leads_or_admins(incident.team):
+            written = written.plus(_notify(incident, _plain_page(incident, user, now), {}, now))
+    incident.save(update_fields=["planning_failed_at", "escalate_at", "revision"])
+    return Stepped(incident.pk, written.rows, written.first_pk)
+
+
+def _plain_page(incident: Incident, user: User, now: datetime) -> Page:
+    """The page of the plain path, made once per episode, round and person."""
+    page, _ = Page.objects.get_or_create(
+        incident=incident,
+        episode=incident.episode,
+        round=incident.round,
+        step="plain",
+        user=user,
+        defaults={"label": "the leads, because planning failed", "created_at": now},
+    )
+    return page
+
+
+def _leads_or_admins(team: Team) -> list[User]:
+    leads = User.objects.filter(
+        is_active=True, memberships__team=team, memberships__role=Membership.Role.LEAD
+    )
+    return list(leads) or list(User.objects.filter(is_active=True, is_superuser=True))

@@ -1,0 +1,29 @@
+"""The facts of a message about an incident, stored with it and put into words when it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from incidents.answers import token_for
+from incidents.models import Incident
+from schedules.models import User
+
+
+def facts_for(incident: Incident, user: User) -> dict[str, Any]:
+    """What a message to this person says: plain JSON values, times in ISO 8601 UTC."""
+    return {
+        "number": incident.pk,
+        "title": incident.title,
+        "detail": incident.detail[:2000],
+        "severity": incident.severity,
+        "urgency": incident.urgency,
+        "team": incident.team.name,
+        "source": incident.source_label,
+        "opened_at": incident.opened_at.isoformat(),
+        "links": incident.links[:5],
+        "is_test": incident.is_test,
+        "open_path": incident.get_absolute_url(),
+        "answer_path": reverse("answer", args=[token_for(incident.pk, user.pk)]),
+    }

@@ -1,0 +1,308 @@
+"""Whom to page next and when: pure functions of a policy, where an incident stands, and the time.
+
+The engine pages by it and the pages predict by it, so what is predicted is what happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+
+from schedules.shifts import next_in_hours
+
+# How long fallback people, leads and admins each have before the next of them are called.
+FALLBACK_WAIT = timedelta(minutes=5)
+# The wait after the whole team was called, before PagerPal looks whether that reached anybody.
+TEAM_WAIT = timedelta(minutes=5)
+LOW_URGENCY_SLOWER = 4
+
+OnCall = Callable[[int, datetime], int | None]
+
+
+class Phase(StrEnum):
+    """Where in a round an incident is: what its clock stands for."""
+
+    STEP = "step"  # a rung of the policy, or the whole team once the policy is used up
+    AFTER = "after"  # all rungs were called; did that reach anybody?
+    FALLBACK = "fallback"
+    LEADS = "leads"
+    ADMINS = "admins"
+    ROUND = "round"  # wait for the next round
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rung: rotations and people by id, and how long it has."""
+
+    id: int
+    delay: timedelta
+    rotations: tuple[int, ...] = ()
+    people: tuple[int, ...] = ()
+    whole_team: bool = False
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Team hours, in which low urgency may repeat."""
+
+    start: time = time(9)
+    end: time = time(18)
+    weekends: bool = False
+    zone: str = "UTC"
+
+    def opening(self, moment: datetime) -> datetime:
+        return next_in_hours(self.start, self.end, self.weekends, self.zone, moment)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy and the team around it, as plain values."""
+
+    steps: tuple[Step, ...] = ()
+    repeats: int = 0
+    repeat_after: timedelta = timedelta(minutes=15)
+    team: tuple[int, ...] = ()
+    fallback: tuple[int, ...] = ()
+    leads: tuple[int, ...] = ()
+    admins: tuple[int, ...] = ()
+    hours: Hours = field(default_factory=Hours)
+    rotation_names: dict[int, str] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class State:
+    """Where an incident stands.
+
+    `reached`: a notification of this round was taken by a provider or held. `step_id` is the rung
+    to call next; `position` is where it stood, for when it is gone.
+    """
+
+    urgency: str = "high"
+    round: int = 0
+    round_started_at: datetime | None = None
+    phase: str = Phase.STEP
+    step_id: int | None = None
+    position: int = 0
+    reached: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What to do at `at`: page `people` (nobody: only wait), write down `reasons`, then wait."""
+
+    at: datetime
+    round: int
+    step: str
+    label: str
+    people: tuple[int, ...]
+    reasons: tuple[str, ...]
+    after: State
+    next_at: datetime
+    nobody_reached: bool = False
+
+
+def plan(
+    policy: Policy,
+    state: State,
+    now: datetime,
+    *,
+    on_call: OnCall,
+    reachable: Collection[int],
+    limit: int = 1,
+) -> list[Planned]:
+    """What happens at `now` and after it if nobody answers: at most `limit` calls of people.
+
+    The first element is what the engine does now, also when it pages nobody. The later ones
+    assume that whoever is called is reached.
+    """
+    planned: list[Planned] = []
+    for one in _following_ticks(policy, state, now, on_call, reachable):
+        if not planned or one.people:
+            planned.append(one)
+        if len(planned) >= limit:
+            break
+    return planned
+
+
+def _following_ticks(
+    policy: Policy, state: State, now: datetime, on_call: OnCall, reachable: Collection[int]
+) -> Iterator[Planned]:
+    # Far more ticks than any forecast shows: bounds a team in which nobody can be reached.
+    for _ in range(50):
+        one = _tick(policy, state, now, on_call, reachable)
+        yield one
+        state = replace(one.after, reached=one.after.reached or bool(one.people))
+        now = one.next_at
+
+
+def _tick(
+    policy: Policy, state: State, now: datetime, on_call: OnCall, reachable: Collection[int]
+) -> Planned:
+    """One tick of the clock: skip what is empty, until somebody can be called or all is done."""
+    reasons: list[str] = []
+    nobody_reached = False
+    if state.round_started_at is None and state.phase == Phase.STEP:
+        state = replace(state, round_started_at=now)
+    while True:
+        if state.phase == Phase.ROUND:
+            starts_at = _next_round_at(policy, state, now)
+            if starts_at > now:
+                return Planned(
+                    now, state.round, "", "", (), tuple(reasons), state, starts_at, nobody_reached
+                )
+            state = _new_round(state, now)
+        call = _call(policy, state, now, on_call)
+        if call is None:
+            nobody_reached = nobody_reached or not state.reached
+            state = _after_the_steps(state)
+            continue
+        people = tuple(person for person in call.people if person in reachable)
+        reasons += call.reasons
+        reasons += _unreachable(policy, call, people)
+        if people:
+            return Planned(
+                now,
+                state.round,
+                call.step,
+                call.label,
+                people,
+                tuple(reasons),
+                call.after,
+                now + call.wait,
+                nobody_reached,
+            )
+        state = call.after
+
+
+@dataclass(frozen=True)
+class _Call:
+    step: str
+    label: str
+    people: tuple[int, ...]
+    wait: timedelta
+    after: State
+    reasons: tuple[str, ...] = ()
+
+
+def _call(policy: Policy, state: State, now: datetime, on_call: OnCall) -> _Call | None:
+    """Whom the present phase calls; None when the rungs are used up."""
+    if state.phase in _FALLBACK_PHASES:
+        return None if state.reached else _fallback_call(policy, state)
+    if state.phase != Phase.STEP:
+        return None
+    if is_team_round(policy, state.round):
+        return _team_call(policy, replace(state, phase=Phase.AFTER))
+    place = _place(policy, state)
+    if place is None:
+        return None
+    step = policy.steps[place]
+    people, reasons = _step_people(policy, step, place, now, on_call)
+    return _Call(
+        str(step.id),
+        f"step {place + 1}",
+        people,
+        step.delay,
+        _next_step(policy, state, place),
+        reasons,
+    )
+
+
+_FALLBACK_PHASES: dict[str, tuple[str, str]] = {
+    Phase.FALLBACK: ("the fallback people", Phase.LEADS),
+    Phase.LEADS: ("the leads", Phase.ADMINS),
+    Phase.ADMINS: ("the admins", Phase.ROUND),
+}
+
+
+def _fallback_call(policy: Policy, state: State) -> _Call:
+    label, following = _FALLBACK_PHASES[state.phase]
+    people: tuple[int, ...] = getattr(policy, state.phase)
+    reasons = () if people else (f"{_capital(label)}: there are none.",)
+    after = replace(state, phase=following)
+    return _Call(state.phase, label, people, FALLBACK_WAIT, after, reasons)
+
+
+def _team_call(policy: Policy, after: State) -> _Call:
+    reasons = () if policy.team else ("The whole team: it has no leads or responders.",)
+    return _Call("team", "the whole team", policy.team, TEAM_WAIT, after, reasons)
+
+
+def is_team_round(policy: Policy, number: int) -> bool:
+    """After the policy's repeats the whole team is called, round after round.
+
+    An empty policy has no rungs to repeat, but its first round goes to the fallback people.
+    """
+    return number > (policy.repeats if policy.steps else 0)
+
+
+def _place(policy: Policy, state: State) -> int | None:
+    """The index of the rung to call: by its id, else whatever is in its place now."""
+    for place, step in enumerate(policy.steps):
+        if step.id == state.step_id:
+            return place
+    return state.position if state.position < len(policy.steps) else None
+
+
+def _next_step(policy: Policy, state: State, place: int) -> State:
+    if place + 1 < len(policy.steps):
+        return replace(state, step_id=policy.steps[place + 1].id, position=place + 1)
+    return replace(state, phase=Phase.AFTER, step_id=None, position=place + 1)
+
+
+def _step_people(
+    policy: Policy, step: Step, place: int, now: datetime, on_call: OnCall
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    people: dict[int, None] = {}
+    reasons: list[str] = []
+    for rotation in step.rotations:
+        person = on_call(rotation, now)
+        if person is None:
+            name = policy.rotation_names.get(rotation, "a rotation")
+            reasons.append(f"Step {place + 1}: nobody is on call in {name}.")
+        else:
+            people[person] = None
+    people |= dict.fromkeys(step.people)
+    if step.whole_team:
+        people |= dict.fromkeys(policy.team)
+    if not people and not reasons:
+        reasons.append(f"Step {place + 1}: it names nobody.")
+    return tuple(people), tuple(reasons)
+
+
+def _unreachable(policy: Policy, call: _Call, people: tuple[int, ...]) -> list[str]:
+    return [
+        f"{_capital(call.label)}: {policy.names.get(person, 'somebody')} "
+        "has no working contact method."
+        for person in call.people
+        if person not in people
+    ]
+
+
+def _after_the_steps(state: State) -> State:
+    """From the last rung to the fallback people if nobody was reached, else to the next round."""
+    wanted = state.phase in {Phase.STEP, Phase.AFTER} and not state.reached
+    return replace(state, phase=Phase.FALLBACK if wanted else Phase.ROUND)
+
+
+def _next_round_at(policy: Policy, state: State, now: datetime) -> datetime:
+    """Never before its time, even if the round before ended at once.
+
+    Without a start time the round may follow at once: somebody asked for it by hand.
+    """
+    if state.round_started_at is None:
+        return now
+    wait = policy.repeat_after
+    if state.urgency != "low":
+        return max(now, state.round_started_at + wait)
+    return policy.hours.opening(max(now, state.round_started_at + wait * LOW_URGENCY_SLOWER))
+
+
+def _new_round(state: State, now: datetime) -> State:
+    return State(urgency=state.urgency, round=state.round + 1, round_started_at=now)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

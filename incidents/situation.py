@@ -1,0 +1,165 @@
+"""What the pages say about incidents: who is being paged, what is next, whom it reached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.db.models import F
+
+from incidents.engine import Predicted, forecast
+from incidents.models import Incident, Page
+from notifications.channels.base import registry
+from notifications.models import Notification
+from schedules.models import User
+
+log = logging.getLogger(__name__)
+
+# More than one screenful of a night: the rest is in the admin's log.
+MOST_MESSAGES = 400
+
+
+@dataclass
+class Paging:
+    """The people called last for an incident, and why they."""
+
+    label: str
+    people: list[User] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What happens now and next; `next` is None when nobody else will be called."""
+
+    paging: Paging | None
+    next: Predicted | None
+    forecast_failed: bool = False
+
+
+@dataclass
+class Line:
+    """One or more messages through one address that fared alike, one after another."""
+
+    channel: str
+    address: str
+    state: str
+    at: datetime
+    last: Notification
+    count: int = 1
+
+    @property
+    def outcome(self) -> str:
+        return self.last.outcome
+
+    @property
+    def answer_path(self) -> str:
+        return str(self.last.context.get("answer_path", ""))
+
+
+@dataclass
+class Told:
+    """One person and what became of the messages to them."""
+
+    user: User
+    lines: list[Line] = field(default_factory=list)
+
+
+def paged_last(incidents: Iterable[Incident]) -> dict[int, Paging]:
+    """By incident: who was called by the newest step of its present episode. One query."""
+    unanswered = [one.pk for one in incidents if one.state == Incident.State.TRIGGERED]
+    if not unanswered:
+        return {}
+    pages = (
+        Page.objects.filter(incident__in=unanswered, episode=F("incident__episode"))
+        .select_related("user")
+        .order_by("pk")
+    )
+    found: dict[int, Paging] = {}
+    steps: dict[int, tuple[int, str]] = {}
+    for page in pages:
+        step = (page.round, page.step)
+        if steps.get(page.incident_id) != step:
+            steps[page.incident_id] = step
+            found[page.incident_id] = Paging(page.label)
+        found[page.incident_id].people.append(page.user)
+    return found
+
+
+def situation(incident: Incident, now: datetime) -> Situation:
+    """What happens now and next. A broken forecast must not take the page with the button along."""
+    paging = paged_last([incident]).get(incident.pk)
+    try:
+        predicted = forecast(incident, now, limit=1)
+    except Exception:
+        log.exception("forecast of incident %s failed", incident.pk)
+        return Situation(paging, None, forecast_failed=True)
+    return Situation(paging, predicted[0] if predicted else None)
+
+
+def told(incident: Incident) -> list[Told]:
+    """Who was told and whether it reached them, in the order in which they were first called."""
+    newest = (
+        Notification.objects.filter(thread=incident.thread)
+        .select_related("user", "contact_method")
+        .order_by("-pk")[:MOST_MESSAGES]
+    )
+    people: dict[int, Told] = {}
+    for message in sorted(newest, key=lambda one: (one.user_id, one.channel, one.due_at, one.pk)):
+        # What only takes an older message off a phone tells nobody anything.
+        if "clears" not in message.context:
+            person = people.setdefault(message.user_id, Told(message.user))
+            _add(person.lines, message)
+    return sorted(people.values(), key=lambda one: min(line.at for line in one.lines))
+
+
+def _add(lines: list[Line], message: Notification) -> None:
+    channel, address = _channel(message), _masked(message)
+    at = _moment(message)
+    if lines:
+        last = lines[-1]
+        alike = (last.channel, last.address, last.state, last.outcome)
+        if alike == (channel, address, message.state, message.outcome):
+            last.count += 1
+            last.last = message
+            if message.state != Notification.State.PENDING:
+                last.at = at
+            return
+    lines.append(Line(channel, address, message.state, at, message))
+
+
+def _moment(message: Notification) -> datetime:
+    if message.state == Notification.State.PENDING:
+        return message.due_at
+    return message.settled_at or message.first_tried_at or message.due_at
+
+
+def _channel(message: Notification) -> str:
+    channel = registry.get(message.channel)
+    return channel.label if channel else message.channel
+
+
+def _masked(message: Notification) -> str:
+    method = message.contact_method
+    return method.masked_address if method else ""
+
+
+def web_links(incident: Incident) -> list[dict[str, str]]:
+    """The monitor's links that lead to web pages; anything else could run in our page."""
+    found = []
+    for link in incident.links:
+        url = str(link.get("url", "")) if isinstance(link, dict) else str(link)
+        if _is_web(url):
+            label = str(link.get("label") or "") if isinstance(link, dict) else ""
+            found.append({"url": url, "label": label or urlsplit(url).netloc})
+    return found
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)

@@ -1,0 +1,33 @@
+"""What the worker calls for incidents. A task names no incident: it takes what is due."""
+
+from __future__ import annotations
+
+import time
+
+from django.utils import timezone
+
+from incidents import engine
+from notifications import dispatch
+from notifications.kicks import SEND_DUE, kick
+
+# No new incident is begun later than this after the task's start, and whatever it sends must be
+# done before the queue would kill the task (seconds).
+TAKE_FOR = 2.0
+SEND_UNTIL = 11.0
+LONGEST_SEND = 8.0
+
+
+def run_due_steps() -> None:
+    """Plan due incidents, the worst first, and send one message of each at once."""
+    started = time.monotonic()
+    while time.monotonic() - started < TAKE_FOR:
+        stepped = engine.run_best_due(timezone.now())
+        if stepped is None:
+            return
+        if stepped.first_pk is not None:
+            if stepped.rows > 1:
+                kick(SEND_DUE)
+            left = SEND_UNTIL - (time.monotonic() - started)
+            dispatch.send_one(stepped.first_pk, now=timezone.now(), seconds=min(LONGEST_SEND, left))
+    if due := engine.count_due(timezone.now()):
+        kick(engine.RUN_DUE_STEPS, due=due)

@@ -1,0 +1,18 @@
+"""Addresses of the responder pages, and of the links in messages."""
+
+from django.urls import path
+
+from incidents import views
+from incidents.acts import LABELS
+
+app_name = "incidents"
+
+urlpatterns = [
+    path("incidents", views.incident_list, name="list"),
+    path("incidents/<int:pk>", views.detail, name="detail"),
+    path("incidents/<int:pk>/note", views.note, name="note"),
+    path("incidents/<int:pk>/status", views.status, name="status"),
+    path("incidents/<int:pk>/timeline", views.timeline, name="timeline"),
+    path("incidents/<int:pk>/deliveries", views.deliveries, name="deliveries"),
+    *(path(f"incidents/<int:pk>/{act}", views.act, {"word": act}, name=act) for act in LABELS),
+]

@@ -1,0 +1,385 @@
+"""The responder pages: the list, the incident with its live fragments, and the link in messages."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page as ListPage
+from django.core.paginator import Paginator
+from django.db import DatabaseError
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from incidents import acts, lifecycle, situation
+from incidents.answers import Answer, BadToken, ExpiredToken, read_token
+from incidents.lifecycle import Actor, Refused
+from incidents.models import SEVERITY_RANK, Incident, Page, Severity, TimelineEntry
+from incidents.timeline import LONGEST
+from schedules.models import Team, User
+
+State = Incident.State
+PER_PAGE = 25
+MOST_ENTRIES = 300
+SHOWN = {"open": "Open", "mine": "Mine", "resolved": "Resolved", "all": "All"}
+
+
+# --- The list ------------------------------------------------------------------------------------
+
+
+@never_cache
+@require_safe
+def incident_list(request: HttpRequest) -> HttpResponse:
+    """Filters are GET parameters, so that a view can be bookmarked and sent to somebody."""
+    now, user = timezone.now(), _person(request)
+    visible = Incident.objects.visible_to(user)
+    shown = request.GET.get("show", "open")
+    shown = shown if shown in SHOWN else "open"
+    found = _urgent_first(_filtered(_shown(visible, shown, user), request))
+    page = Paginator(found.select_related("team", "owner"), PER_PAGE).get_page(
+        request.GET.get("page")
+    )
+    seen = _digest(page)
+    if request.htmx and request.GET.get("seen") == seen:  # type: ignore[attr-defined]
+        return HttpResponse(status=204)
+    context = {
+        "section": "incidents",
+        "now": now,
+        "page": page,
+        "rows": rows(page.object_list, user),
+        "seen": seen,
+        "shown": shown,
+        "filtered": bool(request.GET.get("team") or request.GET.get("severity")),
+    }
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "incidents/_list.html", context)
+    return render(request, "incidents/list.html", context | _choices(visible, user, request))
+
+
+def rows(incidents: Any, user: User) -> list[dict[str, Any]]:
+    """What a list shows of each incident: whom it pages now, and whether this person may act."""
+    found = list(incidents)
+    paging = situation.paged_last(found)
+    observed = acts.observed_teams(user)
+    return [
+        {
+            "incident": incident,
+            "paging": paging.get(incident.pk),
+            "can_acknowledge": incident.state == State.TRIGGERED
+            and incident.team_id not in observed,
+        }
+        for incident in found
+    ]
+
+
+def _shown(visible: QuerySet[Incident], shown: str, user: User) -> QuerySet[Incident]:
+    if shown == "all":
+        return visible
+    if shown == "resolved":
+        return visible.filter(state=State.RESOLVED)
+    if shown == "mine":
+        return visible.filter(_mine(user)).exclude(state=State.RESOLVED)
+    return visible.exclude(state=State.RESOLVED)
+
+
+def _mine(user: User) -> Q:
+    """Owned by this person, or paging them now."""
+    called = Page.objects.filter(incident=OuterRef("pk"), episode=OuterRef("episode"), user=user)
+    return Q(owner=user) | Q(Exists(called), state=State.TRIGGERED)
+
+
+def _filtered(found: QuerySet[Incident], request: HttpRequest) -> QuerySet[Incident]:
+    team, severity = request.GET.get("team", ""), request.GET.get("severity", "")
+    if team.isdecimal() and len(team) < 10:
+        found = found.filter(team=int(team))
+    if severity in Severity.values:
+        found = found.filter(severity=severity)
+    return found
+
+
+def _urgent_first(found: QuerySet[Incident]) -> QuerySet[Incident]:
+    """Triggered first, then by severity, then newest; among resolved ones only newest."""
+    is_resolved = When(state=State.RESOLVED, then=Value(0))
+    by_state = Case(
+        When(state=State.TRIGGERED, then=Value(0)),
+        When(state=State.ACKNOWLEDGED, then=Value(1)),
+        default=Value(2),
+    )
+    ranks = (When(severity=word, then=Value(rank)) for word, rank in SEVERITY_RANK.items())
+    return found.order_by(
+        by_state, Case(is_resolved, *ranks, default=Value(9)), "-opened_at", "-pk"
+    )
+
+
+def _digest(page: ListPage[Incident]) -> str:
+    """Stands for what a list shows: unchanged digest, nothing to send."""
+    shown = [(one.pk, one.revision) for one in page.object_list]
+    text = repr((page.number, page.paginator.count, shown))
+    return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
+
+
+def _choices(visible: QuerySet[Incident], user: User, request: HttpRequest) -> dict[str, Any]:
+    opened = visible.exclude(state=State.RESOLVED)
+    counts = {"open": opened.count(), "mine": opened.filter(_mine(user)).count()}
+    teams = Team.objects.all() if user.is_superuser else user.teams.all()
+    return {
+        "tabs": [(word, label, counts.get(word)) for word, label in SHOWN.items()],
+        "teams": teams,
+        "severities": Severity.values,
+        "last_closed": visible.filter(state=State.RESOLVED).order_by("-resolved_at").first(),
+        "chosen_team": request.GET.get("team", ""),
+        "chosen_severity": request.GET.get("severity", ""),
+    }
+
+
+# --- One incident --------------------------------------------------------------------------------
+
+
+@never_cache
+@require_safe
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    incident = _visible(request, pk)
+    context = _facts(request, incident)
+    context["links"] = situation.web_links(incident)
+    return render(request, "incidents/detail.html", context)
+
+
+@never_cache
+@require_safe
+def status(request: HttpRequest, pk: int) -> HttpResponse:
+    """The live fragment with the state, what happens next, and the buttons."""
+    incident = _visible(request, pk)
+    if _is_unchanged(request, incident):
+        return HttpResponse(status=204)
+    return render(request, "incidents/_status.html", _status_facts(request, incident))
+
+
+@never_cache
+@require_safe
+def timeline(request: HttpRequest, pk: int) -> HttpResponse:
+    """The live fragment with what happened, newest first."""
+    incident = _visible(request, pk)
+    if _is_unchanged(request, incident):
+        return HttpResponse(status=204)
+    return render(request, "incidents/_timeline.html", _timeline_facts(incident))
+
+
+@never_cache
+@require_safe
+def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
+    """The live fragment with who was told and whether it reached them."""
+    incident = _visible(request, pk)
+    if _is_unchanged(request, incident):
+        return HttpResponse(status=204)
+    return render(request, "incidents/_deliveries.html", _delivery_facts(request, incident))
+
+
+@require_POST
+def act(request: HttpRequest, pk: int, word: str) -> HttpResponse:
+    """One of the buttons. Of two people who press together, the second is told who was first."""
+    incident = _actable(request, pk)
+    try:
+        moved = acts.perform(word, incident.pk, by=_actor(request), now=timezone.now())
+    except Refused as refused:
+        return _acted(request, pk, _refusal(refused), messages.ERROR)
+    return _acted(request, pk, moved.text, messages.SUCCESS if moved.changed else messages.WARNING)
+
+
+@require_POST
+def note(request: HttpRequest, pk: int) -> HttpResponse:
+    incident = _actable(request, pk)
+    text = request.POST.get("text", "").replace("\r\n", "\n").strip()
+    if not text:
+        return _acted(request, pk, "The note is empty: write something first.", messages.ERROR)
+    if len(text) > LONGEST:
+        long = f"The note was not kept: it has {len(text)} letters, {LONGEST} is the most."
+        return _acted(request, pk, long, messages.ERROR)
+    moved = lifecycle.add_note(incident.pk, _actor(request), text, now=timezone.now())
+    return _acted(request, pk, moved.text, messages.SUCCESS)
+
+
+def _acted(request: HttpRequest, pk: int, text: str, level: int) -> HttpResponse:
+    """Fragments with the news for htmx; for everybody else back to the page they came from."""
+    if request.htmx:  # type: ignore[attr-defined]
+        context = _facts(request, _visible(request, pk)) | {"news": text, "oob": True}
+        return render(request, "incidents/_acted.html", context)
+    messages.add_message(request, level, text)
+    following = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(following, {request.get_host()}):
+        return HttpResponseRedirect(following)
+    return redirect("incidents:detail", pk)
+
+
+def _refusal(refused: Refused) -> str:
+    other = refused.other_incident
+    if other is None:
+        return refused.message
+    return format_html('{} <a href="{}">{}</a>', refused.message, other.get_absolute_url(), other)
+
+
+def _facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    return (
+        _status_facts(request, incident)
+        | _timeline_facts(incident)
+        | _delivery_facts(request, incident)
+    )
+
+
+def _status_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    now, user = timezone.now(), _person(request)
+    offered = acts.offered(incident) if acts.may_act(user, incident) else []
+    return {
+        "section": "incidents",
+        "now": now,
+        "incident": incident,
+        "situation": situation.situation(incident, now),
+        "can_act": bool(offered),
+        "buttons": [(word, acts.LABELS[word]) for word in offered],
+        "is_mine": incident.owner_id == user.pk,
+        "is_anothers": incident.owner_id not in {None, user.pk},
+    }
+
+
+def _timeline_facts(incident: Incident) -> dict[str, Any]:
+    entries = list(incident.timeline.all()[: MOST_ENTRIES + 1])
+    return {
+        "now": timezone.now(),
+        "incident": incident,
+        "entries": entries[:MOST_ENTRIES],
+        "has_more": len(entries) > MOST_ENTRIES,
+    }
+
+
+def _delivery_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    return {
+        "now": timezone.now(),
+        "incident": incident,
+        "told": situation.told(incident),
+        # A held message's link answers as its receiver: for those who may act anyway.
+        "show_links": acts.may_act(_person(request), incident),
+    }
+
+
+def _is_unchanged(request: HttpRequest, incident: Incident) -> bool:
+    return request.GET.get("seen") == str(incident.revision)
+
+
+def _visible(request: HttpRequest, pk: int) -> Incident:
+    visible = Incident.objects.visible_to(_person(request))
+    return get_object_or_404(visible.select_related("team", "owner", "policy"), pk=pk)
+
+
+def _actable(request: HttpRequest, pk: int) -> Incident:
+    incident = _visible(request, pk)
+    if not acts.may_act(_person(request), incident):
+        raise PermissionDenied(
+            f"You are an observer of {incident.team}: observers look, they do not act. "
+            "A lead or an admin can make you a responder."
+        )
+    return incident
+
+
+def _person(request: HttpRequest) -> User:
+    # LoginRequiredMiddleware let nobody else through.
+    user: User = request.user  # type: ignore[assignment]
+    return user
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return Actor.person(_person(request), "page")
+
+
+# --- The link in messages ------------------------------------------------------------------------
+
+
+# Open to whoever holds the token, from any page or app: the signature is the permission.
+@login_not_required
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST", "OPTIONS"])
+def answer(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the incident with one button; only a POST acts. Never redirects, never asks to log in."""
+    response = _preflight() if request.method == "OPTIONS" else _answer(request, token)
+    response["Referrer-Policy"] = "no-referrer"
+    response["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def _preflight() -> HttpResponse:
+    response = HttpResponse(status=204)
+    response["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
+    response["Access-Control-Allow-Headers"] = "*"
+    return response
+
+
+def _answer(request: HttpRequest, token: str) -> HttpResponse:
+    now = timezone.now()
+    try:
+        holder = read_token(token, now=now)
+        with timezone.override(ZoneInfo(holder.user.time_zone)):
+            if request.method == "POST":
+                return _take(request, holder, now)
+            return _say(request, 200, "", holder, now)
+    except BadToken:
+        return _say(request, 404, "This link is not one of PagerPal's. Nothing was changed.")
+    except ExpiredToken:
+        return _say(request, 410, "This link has expired. Sign in to see the incident.")
+    except DatabaseError:
+        return _say(request, 503, "Your answer could NOT be stored. Try again in a moment.")
+
+
+def _take(request: HttpRequest, holder: Answer, now: datetime) -> HttpResponse:
+    """Act for the holder; an empty body acknowledges, as the button in a push message does."""
+    word = request.POST.get("act", "acknowledge")
+    by = Actor.person(holder.user, "link")
+    try:
+        moved = acts.perform(word, holder.incident.pk, by=by, now=now)
+    except KeyError:
+        allowed = ", ".join(acts.LABELS)
+        return _say(request, 400, f"Unknown act. Expected one of: {allowed}.", holder, now)
+    except Refused as refused:
+        return _say(request, 409, refused.message, holder, now)
+    return _say(request, 200, moved.text, Answer(moved.incident, holder.user), now)
+
+
+def _say(
+    request: HttpRequest,
+    code: int,
+    text: str,
+    holder: Answer | None = None,
+    now: datetime | None = None,
+) -> HttpResponse:
+    """A page for browsers, one line of plain text for programs that post."""
+    if request.method == "POST" and "text/html" not in request.headers.get("Accept", ""):
+        return HttpResponse(f"{text}\n", status=code, content_type="text/plain; charset=utf-8")
+    context: dict[str, Any] = {"news": text, "code": code, "now": now, "holder": holder}
+    if holder:
+        incident = holder.incident
+        offered = acts.offered(incident)
+        context |= {
+            "incident": incident,
+            "is_mine": incident.owner_id == holder.user.pk,
+            "buttons": [(word, acts.LABELS[word]) for word in offered[:1]],
+            "can_escalate": "escalate" in offered,
+            "entry": _last_word(incident),
+        }
+    return render(request, "incidents/answer.html", context, status=code)
+
+
+def _last_word(incident: Incident) -> TimelineEntry | None:
+    """How a resolved incident ended, for whoever opens the link late."""
+    if incident.is_open:
+        return None
+    return incident.timeline.filter(kind=TimelineEntry.Kind.RESOLVED).first()
