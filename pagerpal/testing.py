@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alertsources.models import AlertSource
+from incidents import engine
 from incidents.models import EscalationPolicy, EscalationStep, Incident
+from notifications import dispatch
 from notifications.channels import base
 from notifications.channels.base import Deadline, Message, Receipt, SendError
 from notifications.models import ContactMethod
@@ -38,10 +40,15 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
-def make_user(name: str = "alice", *, ntfy: bool = True, email: bool = False, **fields: Any) -> User:
+def make_user(
+    name: str = "alice", *, ntfy: bool = True, email: bool = False, **fields: Any
+) -> User:
     """A person who can be paged: by an ntfy topic, and by mail if asked."""
     user = User.objects.create_user(
-        fields.pop("address", f"{name}@example.org"), fields.pop("password", None), name=name, **fields
+        fields.pop("address", f"{name}@example.org"),
+        fields.pop("password", None),
+        name=name,
+        **fields,
     )
     if ntfy:
         ContactMethod.objects.create(user=user, channel="ntfy", address=f"topic-{name}")
@@ -54,7 +61,9 @@ def make_admin(name: str = "root", **fields: Any) -> User:
     return make_user(name, ntfy=False, is_staff=True, is_superuser=True, **fields)
 
 
-def make_team(name: str = "Platform", *people: User, leads: tuple[User, ...] = (), **fields: Any) -> Team:
+def make_team(
+    name: str = "Platform", *people: User, leads: tuple[User, ...] = (), **fields: Any
+) -> Team:
     team = Team.objects.create(name=name, **fields)
     for user in people:
         Membership.objects.create(team=team, user=user)
@@ -66,7 +75,10 @@ def make_team(name: str = "Platform", *people: User, leads: tuple[User, ...] = (
 def make_rotation(team: Team, *people: User, **fields: Any) -> Rotation:
     """Weekly from Monday 2026-11-02, 09:00 UTC, unless told otherwise."""
     values: dict[str, Any] = {
-        "name": "primary", "starts_on": date(2026, 11, 2), "handover_time": time(9), **fields
+        "name": "primary",
+        "starts_on": date(2026, 11, 2),
+        "handover_time": time(9),
+        **fields,
     }
     rotation = Rotation.objects.create(team=team, **values)
     for place, user in enumerate(people):
@@ -75,7 +87,10 @@ def make_rotation(team: Team, *people: User, **fields: Any) -> Rotation:
 
 
 def make_policy(
-    team: Team, *steps: Rotation | User | str | list[User], delay: timedelta = minutes(5), **fields: Any
+    team: Team,
+    *steps: Rotation | User | str | list[User],
+    delay: timedelta = minutes(5),
+    **fields: Any,
 ) -> EscalationPolicy:
     """One step per argument: a rotation, a person, people, or "team"."""
     policy = EscalationPolicy.objects.create(team=team, **{"is_default": True, **fields})
@@ -96,9 +111,7 @@ def make_source(team: Team, *, key: str = "k" * 32, **fields: Any) -> AlertSourc
     from alertsources.keys import hashed  # the models above load without it
 
     values: dict[str, Any] = {"name": f"source-{secrets.token_hex(3)}", "kind": "generic", **fields}
-    return AlertSource.objects.create(
-        team=team, key_hash=hashed(key), key_hint=key[-4:], **values
-    )
+    return AlertSource.objects.create(team=team, key_hash=hashed(key), key_hint=key[-4:], **values)
 
 
 def make_incident(team: Team | None = None, *, now: datetime = NOON, **fields: Any) -> Incident:
@@ -213,3 +226,15 @@ def _only_loopback() -> Iterator[None]:
     patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
     yield
     patch.undo()
+
+
+def run_worker(now: datetime) -> None:
+    """Do all that is due at `now`, as the worker's tasks would, until nothing more happens."""
+    for _ in range(200):
+        stepped = engine.run_best_due(now)
+        if stepped and stepped.first_pk is not None:
+            dispatch.send_one(stepped.first_pk, now=now, seconds=8)
+        sent = dispatch.send_best_due(now, seconds=8)
+        if not stepped and not sent:
+            return
+    raise AssertionError("work that never ends")
