@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from datetime import datetime, time, timedelta
-from typing import Any, ClassVar
+from datetime import date, datetime, time
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
@@ -13,9 +12,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from schedules import zones
+
+LONGEST_TURN = 366
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+
 
 def validate_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones():
+    if name not in zones.names():
         raise ValidationError(f"{name!r} is not a time zone such as Europe/Berlin.")
 
 
@@ -114,6 +118,11 @@ class Team(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        super().clean()
+        if self.hours_start and self.hours_end and self.hours_start >= self.hours_end:
+            raise ValidationError({"hours_end": "Team hours must end after they start."})
+
 
 class Membership(models.Model):
     """One person in one team, with what they may do there."""
@@ -138,7 +147,8 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["team", "user"], name="membership_once_per_team"),
             models.CheckConstraint(
-                condition=Q(role__in=["lead", "responder", "observer"]), name="membership_role_known"
+                condition=Q(role__in=["lead", "responder", "observer"]),
+                name="membership_role_known",
             ),
         ]
 
@@ -178,6 +188,28 @@ class Rotation(models.Model):
     def __str__(self) -> str:
         return f"{self.team}: {self.name}"
 
+    def clean(self) -> None:
+        """Refuse numbers that are surely slips, and dates that no calendar reaches."""
+        super().clean()
+        wrong = {}
+        if self.every and not 1 <= self.every <= LONGEST_TURN:
+            wrong["every"] = f"Give a number from 1 to {LONGEST_TURN}."
+        if self.starts_on and not EARLIEST <= self.starts_on <= LATEST:
+            wrong["starts_on"] = f"Give a day from {EARLIEST} to {LATEST}."
+        if wrong:
+            raise ValidationError(wrong)
+
+    @property
+    def in_words(self) -> str:
+        """What its cadence means: "a new person every 2 weeks, Mondays at 09:00 (UTC)"."""
+        length = self.unit[:-1] if self.every == 1 else f"{self.every} {self.unit}"
+        day = f"{self.starts_on:%A}s " if self.unit == self.Unit.WEEKS else ""
+        comma = ", " if day else " "
+        return (
+            f"a new person every {length}{comma}{day}"
+            f"at {self.handover_time:%H:%M} ({self.time_zone})"
+        )
+
 
 class RotationMember(models.Model):
     """One person's place in a rotation's order."""
@@ -191,6 +223,18 @@ class RotationMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}. {self.user}"
+
+
+class OverrideQuerySet(models.QuerySet["Override"]):
+    def current(self, at: datetime) -> Self:
+        return self.filter(starts_at__lte=at, ends_at__gt=at)
+
+    def not_over(self, at: datetime) -> Self:
+        return self.filter(ends_at__gt=at)
+
+    def in_order_of_creation(self) -> Self:
+        """The order in which they win over each other: the last one does."""
+        return self.order_by("created_at", "pk")
 
 
 class Override(models.Model):
@@ -212,6 +256,8 @@ class Override(models.Model):
         User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
 
+    objects = OverrideQuerySet.as_manager()
+
     class Meta:
         ordering = ["-starts_at", "-pk"]
         indexes = [models.Index(fields=["rotation", "ends_at"])]
@@ -223,11 +269,15 @@ class Override(models.Model):
 
     def __str__(self) -> str:
         who = self.user or "nobody"
-        return f"{who} in {self.rotation} from {self.starts_at:%Y-%m-%d %H:%M}"
+        return f"{who} in {self.rotation} from {self.starts_at:%Y-%m-%d %H:%M} UTC"
 
-    def covers(self, at: datetime) -> bool:
-        return self.starts_at <= at < self.ends_at
+    def clean(self) -> None:
+        super().clean()
+        if self.starts_at and self.ends_at and self.starts_at > self.ends_at:
+            raise ValidationError({"ends_at": "An override must end after it starts."})
 
-    @property
-    def length(self) -> timedelta:
-        return self.ends_at - self.starts_at
+    def overlapping(self) -> OverrideQuerySet:
+        """The others of the same rotation that share some time with it."""
+        others = Override.objects.filter(rotation=self.rotation).exclude(pk=self.pk)
+        lasting = others.filter(starts_at__lt=F("ends_at"))
+        return lasting.filter(starts_at__lt=self.ends_at, ends_at__gt=self.starts_at)

@@ -1,0 +1,28 @@
+"""Which time zones there are; their rules come from the tzdata package, whatever the system has."""
+
+from __future__ import annotations
+
+import functools
+import zoneinfo
+
+# Two machines must agree on when a shift begins, so the system's own files are never read.
+zoneinfo.reset_tzpath(to=())
+
+CONTINENTS = (
+    "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic",
+    "Australia", "Europe", "Indian", "Pacific",
+)  # fmt: skip
+
+
+@functools.cache
+def names() -> frozenset[str]:
+    """Every name that a zone may be given by, old spellings included."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+@functools.cache
+def choices() -> list[tuple[str, str]]:
+    """For a select: UTC, then Continent/City, then the rest."""
+    cities = sorted(name for name in names() if name.split("/")[0] in CONTINENTS)
+    rest = sorted(names().difference(cities, {"UTC"}))
+    return [(name, name) for name in ("UTC", *cities, *rest)]
