@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page as ListPage
 from django.core.paginator import Paginator
 from django.db import DatabaseError
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -47,7 +47,7 @@ def incident_list(request: HttpRequest) -> HttpResponse:
     visible = Incident.objects.visible_to(user)
     shown = request.GET.get("show", "open")
     shown = shown if shown in SHOWN else "open"
-    found = _urgent_first(_filtered(_shown(visible, shown, user), request))
+    found = urgent_first(_filtered(_shown(visible, shown, user), request))
     page = Paginator(found.select_related("team", "owner"), PER_PAGE).get_page(
         request.GET.get("page")
     )
@@ -109,7 +109,7 @@ def _filtered(found: QuerySet[Incident], request: HttpRequest) -> QuerySet[Incid
     return found
 
 
-def _urgent_first(found: QuerySet[Incident]) -> QuerySet[Incident]:
+def urgent_first(found: QuerySet[Incident]) -> QuerySet[Incident]:
     """Triggered first, then by severity, then newest; among resolved ones only newest."""
     is_resolved = When(state=State.RESOLVED, then=Value(0))
     by_state = Case(
@@ -310,7 +310,7 @@ def _actor(request: HttpRequest) -> Actor:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST", "OPTIONS"])
 def answer(request: HttpRequest, token: str) -> HttpResponse:
-    """Show the incident with one button; only a POST acts. Never redirects, never asks to log in."""
+    """Show the incident with one button; only a POST acts. Never redirects or asks to log in."""
     response = _preflight() if request.method == "OPTIONS" else _answer(request, token)
     response["Referrer-Policy"] = "no-referrer"
     response["Access-Control-Allow-Origin"] = "*"

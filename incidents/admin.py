@@ -1,0 +1,188 @@
+"""The admin of incidents, which can be answered but not edited, and of escalation policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from incidents import acts
+from incidents.engine import Predicted, forecast_policy
+from incidents.lifecycle import Actor, Refused
+from incidents.models import EscalationPolicy, EscalationStep, Incident, TimelineEntry
+from schedules.models import User
+
+# The stubs' classes take type arguments, Django's own do not.
+if TYPE_CHECKING:
+    PolicyModelAdmin = admin.ModelAdmin[EscalationPolicy]
+    IncidentModelAdmin = admin.ModelAdmin[Incident]
+    StepTabularInline = admin.TabularInline[EscalationStep, EscalationPolicy]
+    EntryTabularInline = admin.TabularInline[TimelineEntry, Incident]
+else:
+    PolicyModelAdmin = IncidentModelAdmin = admin.ModelAdmin
+    StepTabularInline = EntryTabularInline = admin.TabularInline
+
+# What an act did, and what is said of those that it left as they were.
+DONE = {
+    "acknowledge": ("acknowledged", "had already been"),
+    "resolve": ("resolved", "had already been"),
+    "reopen": ("reopened", "had been open"),
+    "escalate": ("escalated", "could not be"),
+}
+
+
+class StepInline(StepTabularInline):
+    model = EscalationStep
+    autocomplete_fields = ("rotations", "people")
+    fields = ("position", "rotations", "people", "whole_team", "delay")
+    extra = 1
+    verbose_name = "step"
+
+
+@admin.register(EscalationPolicy)
+class EscalationPolicyAdmin(PolicyModelAdmin):
+    list_display = ("name", "team", "is_default", "repeats", "repeat_after")
+    list_filter = ("team", "is_default")
+    list_select_related = ("team",)
+    search_fields = ("name", "team__name")
+    autocomplete_fields = ("team",)
+    readonly_fields = ("if_opened_now",)
+    fields = ("team", "name", "is_default", "repeats", "repeat_after", "if_opened_now")
+    inlines = (StepInline,)
+
+    @admin.display(description="If an incident opened now")
+    def if_opened_now(self, policy: EscalationPolicy) -> str:
+        """The same forecast that the engine follows, in words."""
+        if policy.pk is None:
+            return "Save the policy to see whom it would page."
+        now = timezone.now()
+        calls = forecast_policy(policy, now)
+        if not calls:
+            return format_html("<strong>{}</strong>", "Nobody would be paged.")
+        lines = format_html_join("", "<li>{}</li>", ((_in_words(one, now),) for one in calls))
+        return format_html('<ol class="forecast">{}</ol>', lines)
+
+
+def _in_words(call: Predicted, now: datetime) -> str:
+    minutes = round((call.at - now).total_seconds() / 60)
+    when = "at once" if minutes <= 0 else f"after {minutes} min"
+    return f"{', '.join(call.who)} {when} ({call.label})"
+
+
+class TimelineInline(EntryTabularInline):
+    model = TimelineEntry
+    fields = readonly_fields = ("at", "kind", "text", "actor", "via")
+    ordering = ("-at", "-pk")
+    extra = max_num = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TimelineEntry]:
+        return super().get_queryset(request).select_related("actor")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _bulk(word: str) -> Callable[[IncidentAdmin, HttpRequest, QuerySet[Incident]], None]:
+    @admin.action(description=f"{acts.LABELS[word]} the selected incidents")
+    def act(modeladmin: IncidentAdmin, request: HttpRequest, queryset: QuerySet[Incident]) -> None:
+        modeladmin.act_on(request, word, list(queryset.order_by("pk").values_list("pk", flat=True)))
+
+    act.__name__ = word
+    return act
+
+
+@admin.register(Incident)
+class IncidentAdmin(IncidentModelAdmin):
+    """Facts are read-only; every act goes through lifecycle; nothing is ever deleted."""
+
+    list_display = ("title", "state", "severity", "team", "owner", "opened_at")
+    list_filter = ("state", "severity", "team", "source_label")
+    list_select_related = ("team", "owner")
+    search_fields = ("=id", "title")
+    show_full_result_count = False
+    inlines = (TimelineInline,)
+    actions = tuple(_bulk(word) for word in acts.LABELS)
+    change_form_template = "admin/incidents/incident/change_form.html"
+    fieldsets = (
+        (None, {"fields": ("title", "team", "state", "severity", "urgency", "owner", "policy")}),
+        ("When", {"fields": ("opened_at", "acknowledged_at", "resolved_at", "escalate_at")}),
+        ("What the monitor said", {"fields": ("source_label", "detail", "labels", "links")}),
+        ("Where paging stands", {"fields": ("episode", "round", "nobody_reached_at", "is_test")}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def view_on_site(self, obj: Model) -> str:  # type: ignore[override]
+        return obj.get_absolute_url()  # type: ignore[attr-defined, no-any-return]
+
+    def get_urls(self) -> list[URLPattern]:
+        act = self.admin_site.admin_view(self.act_view)
+        return [
+            path("<int:pk>/act/<str:word>/", act, name="incidents_incident_act"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        incident = self.get_object(request, object_id)
+        offered = acts.offered(incident) if incident else []
+        tools = [(word, acts.LABELS[word]) for word in offered]
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "acts": tools}
+        )
+
+    def act_view(self, request: HttpRequest, pk: int, word: str) -> HttpResponse:
+        """One of the buttons above the facts."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        incident = get_object_or_404(self.get_queryset(request), pk=pk)
+        if word in acts.LABELS:
+            self.act_on(request, word, [incident.pk])
+        return redirect("admin:incidents_incident_change", incident.pk)
+
+    def act_on(self, request: HttpRequest, word: str, ids: list[int]) -> None:
+        """Each in its own transaction; reports how many changed and how many had no need to."""
+        user: User = request.user  # type: ignore[assignment]
+        by, now = Actor.person(user, "admin"), timezone.now()
+        results = []
+        for pk in ids:
+            try:
+                results.append(acts.perform(word, pk, by=by, now=now).changed)
+            except Refused as refused:
+                self.message_user(request, f"#{pk}: {refused.message}", messages.ERROR)
+        if results:
+            level = messages.SUCCESS if any(results) else messages.WARNING
+            self.message_user(request, _report(word, results), level)
+
+
+def _report(word: str, changed: list[bool]) -> str:
+    """ "7 acknowledged, 1 had already been." """
+    done, already = DONE[word]
+    text = f"{sum(changed)} {done}"
+    if left := len(changed) - sum(changed):
+        text += f", {left} {already}"
+    return f"{text}."

@@ -1,0 +1,182 @@
+"""The first page: who is on call, what is open, whether PagerPal works, what is left to set up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from alertsources.models import Alert, AlertSource
+from incidents.models import EscalationPolicy, Incident
+from incidents.views import rows, urgent_first
+from notifications.models import ContactMethod
+from pagerpal import health
+from pagerpal.models import WorkerHeartbeat
+from schedules import oncall
+from schedules.models import Rotation, Team, User
+
+# The list has the rest.
+MOST_INCIDENTS = 20
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Who is on call in one rotation, until when, and who follows."""
+
+    rotation: Rotation
+    person: User | None
+    until: datetime | None
+    then: User | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One line of the set-up list: done by being true, not by being clicked."""
+
+    text: str
+    is_done: bool
+    url: str = ""
+
+
+@never_cache
+@require_safe
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """The page, or for its poll the live part, or 204 while that would say the same."""
+    user: User = request.user  # type: ignore[assignment]
+    now = timezone.now()
+    live = _live(user, now)
+    seen = live["seen"] = _digest(live, now)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return render(request, "dashboard/dashboard.html", live | _still(user, now))
+    if request.GET.get("seen") == seen:
+        return HttpResponse(status=204)
+    return render(request, "dashboard/_live.html", live)
+
+
+def _live(user: User, now: datetime) -> dict[str, Any]:
+    opened = urgent_first(Incident.objects.visible_to(user).open())
+    count = opened.count()
+    shown = list(opened.select_related("team", "owner")[:MOST_INCIDENTS])
+    duties = on_duty(teams_of(user), now)
+    return {
+        "now": now,
+        "duties": duties,
+        "mine": [duty for duty in duties if duty.person == user],
+        "count": count,
+        "rows": rows(shown, user),
+        "more": count - len(shown),
+        "verdict": health.verdict(now),
+        "beat_at": _last_beat(),
+        "last_closed": None if count else _last_closed(user),
+    }
+
+
+def _still(user: User, now: datetime) -> dict[str, Any]:
+    tasks = set_up(now) if user.is_superuser else []
+    return {
+        "section": "dashboard",
+        "tasks": [] if all(task.is_done for task in tasks) else tasks,
+        "is_unreachable": not user.contact_methods.filter(is_on=True).exists(),
+        "has_teams": teams_of(user).exists(),
+    }
+
+
+def _last_closed(user: User) -> Incident | None:
+    closed = Incident.objects.visible_to(user).filter(state=Incident.State.RESOLVED)
+    return closed.order_by("-resolved_at").first()
+
+
+def teams_of(user: User) -> QuerySet[Team]:
+    """Admins look after all teams, everybody else after their own."""
+    teams = Team.objects.filter(is_active=True)
+    return teams if user.is_superuser else teams.filter(memberships__user=user)
+
+
+def on_duty(teams: QuerySet[Team], now: datetime) -> list[Duty]:
+    """For every rotation of these teams who would be paged now, and who after that."""
+    rotations = Rotation.objects.filter(team__in=teams, is_active=True).select_related("team")
+    people = oncall.people_on_call([rotation.pk for rotation in rotations], now)
+    duties = []
+    for rotation in rotations:
+        until, then = oncall.next_on_call(rotation, now) or (None, None)
+        duties.append(Duty(rotation, people[rotation.pk], until, then))
+    return duties
+
+
+def set_up(now: datetime) -> list[Task]:
+    """What it takes until an alert wakes somebody, each line true or not."""
+    return [_worker_task(now), _rotation_task(), _contact_task(), _policy_task(), _source_task()]
+
+
+def _worker_task(now: datetime) -> Task:
+    fresh = now - timedelta(minutes=1)
+    is_alive = WorkerHeartbeat.objects.filter(beat_at__gte=fresh).exists()
+    return Task("The worker is running (manage.py worker)", is_alive)
+
+
+def _rotation_task() -> Task:
+    manned = Rotation.objects.filter(is_active=True, team__is_active=True, members__isnull=False)
+    add = reverse("admin:schedules_rotation_add" if _any(Team) else "admin:schedules_team_add")
+    return Task("A team with a rotation of people", manned.exists(), add)
+
+
+def _contact_task() -> Task:
+    """Nobody may be on call whom no message can reach."""
+    reachable = ContactMethod.objects.filter(is_on=True).values("user")
+    on_call = User.objects.filter(is_active=True, rotation_places__rotation__is_active=True)
+    missing = list(on_call.exclude(pk__in=reachable).distinct()[:3])
+    people = reverse("admin:schedules_user_changelist")
+    if missing:
+        names = ", ".join(str(user) for user in missing)
+        return Task(f"A contact method for everybody on call; without: {names}", False, people)
+    is_done = on_call.exists()
+    return Task("A contact method for everybody on call", is_done, people)
+
+
+def _policy_task() -> Task:
+    is_done = EscalationPolicy.objects.filter(is_default=True, steps__isnull=False).exists()
+    url = reverse("admin:incidents_escalationpolicy_add")
+    return Task("A default escalation policy with a step", is_done, url)
+
+
+def _source_task() -> Task:
+    source = AlertSource.objects.filter(is_active=True).first()
+    url = reverse("admin:alertsources_alertsource_add")
+    if source:
+        url = reverse("admin:alertsources_alertsource_change", args=[source.pk])
+    return Task("An alert source, and one alert received from it", _any(Alert), url)
+
+
+def _any(model: type[Team] | type[Alert]) -> bool:
+    return model._default_manager.exists()
+
+
+def _last_beat() -> datetime | None:
+    beats = WorkerHeartbeat.objects.order_by("-beat_at")
+    return beats.values_list("beat_at", flat=True).first()
+
+
+def _digest(live: dict[str, Any], now: datetime) -> str:
+    """Stands for what the live part shows; its ages may be a minute old, so that counts too."""
+    said: Iterable[Any] = (
+        [
+            (duty.rotation.pk, str(duty.person), duty.until, str(duty.then))
+            for duty in live["duties"]
+        ],
+        [(row["incident"].pk, row["incident"].revision) for row in live["rows"]],
+        live["count"],
+        live["verdict"].troubles,
+        live["verdict"].notes,
+        now.strftime("%H:%M"),
+    )
+    return hashlib.blake2s(repr(said).encode(), digest_size=8).hexdigest()

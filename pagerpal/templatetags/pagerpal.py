@@ -1,0 +1,97 @@
+"""How pages print times, states and little drawings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django import template
+from django.template.loader import get_template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+# A state's word and drawing; "sent" is never drawn like "delivered".
+WORDS = {"acknowledged": "acked", "sending": "being sent", "held": "held (safe mode)"}
+
+
+def _now(context: template.Context) -> datetime:
+    """The moment the view answered for, so that a page never disagrees with itself."""
+    now = context.get("now")
+    return now if isinstance(now, datetime) else timezone.now()
+
+
+def clock(moment: datetime, now: datetime) -> str:
+    """`03:12` today, `22 Nov 03:12` on another day, in the time zone in force."""
+    local, today = timezone.localtime(moment), timezone.localtime(now)
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    if local.year == today.year:
+        return f"{local.day} {local:%b %H:%M}"
+    return f"{local.day} {local:%b %Y %H:%M}"
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """`4 min ago`, `in 2 h`, `just now`."""
+    gap = (now - moment).total_seconds()
+    size = abs(gap)
+    if size < MINUTE:
+        return "just now" if gap >= 0 else "in less than 1 min"
+    if size < HOUR:
+        text = f"{int(size // MINUTE)} min"
+    elif size < DAY:
+        text = f"{int(size // HOUR)} h"
+    else:
+        text = f"{int(size // DAY)} d"
+    return f"{text} ago" if gap >= 0 else f"in {text}"
+
+
+@register.simple_tag(takes_context=True)
+def when(context: template.Context, moment: datetime | None) -> str:
+    """A clock time; empty for an empty moment."""
+    if moment is None:
+        return ""
+    return format_html('<time datetime="{}">{}</time>', _iso(moment), clock(moment, _now(context)))
+
+
+@register.simple_tag(takes_context=True)
+def since(context: template.Context, moment: datetime | None) -> str:
+    """How long ago or ahead; keys.js keeps it true while the page stays open."""
+    if moment is None:
+        return ""
+    return format_html(
+        '<time class="since" datetime="{}" data-since>{}</time>',
+        _iso(moment),
+        distance(moment, _now(context)),
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return timezone.localtime(moment).isoformat(timespec="seconds")
+
+
+@register.inclusion_tag("partials/_state_tag.html")
+def state_tag(state: str) -> dict[str, Any]:
+    """A state as word, shape and colour together."""
+    return {"state": state, "shape": state, "word": WORDS.get(state, state)}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    return _drawing(name)
+
+
+@cache
+def _drawing(name: str) -> SafeString:
+    return get_template(f"partials/icons/{name}.svg").render()
+
+
+@register.simple_tag
+def now_zone() -> str:
+    """The zone in force, named once at the foot of a page."""
+    return timezone.get_current_timezone_name()
