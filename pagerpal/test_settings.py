@@ -13,6 +13,9 @@ os.environ["ENVIRONMENT"] = "development"
 from pagerpal.settings import *  # noqa: E402, F403
 from pagerpal.settings import DATA_DIR, DATABASES  # noqa: E402
 
+# Static files are served from source; whitenoise only warns if the gathered ones have no folder.
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "pagerpal.sqlite":
     # A file, not memory: threads and processes of the tests must share it.
