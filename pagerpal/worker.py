@@ -60,10 +60,10 @@ class Sweep:
         dispatch.reset_lapsed(now)
         incidents = engine.count_due(now) if settings.ESCALATION_WORKER_ENABLED else 0
         pages = outbox.has_due(now) if settings.NOTIFICATION_RETRY_WORKER_ENABLED else 0
-        if incidents:
-            kicks.kick(engine.RUN_DUE_STEPS, due=incidents)
-        if not self._must_wait(now, incidents) and pages:
-            kicks.kick(kicks.SEND_DUE, due=pages)
+        if not self._must_wait(now, incidents):
+            _kick(incidents, pages)
+        else:
+            _kick(incidents, 0)
         self.waiting = incidents + pages
         self.took_ms = round((time.monotonic() - begun) * 1000)
 
@@ -78,6 +78,16 @@ class Sweep:
         if self._late_since is None:
             self._late_since = time.monotonic()
         return time.monotonic() - self._late_since < HOLD_LATE_PAGES
+
+
+def _kick(incidents: int, pages: int) -> None:
+    if not incidents and not pages:
+        return  # an idle house writes nothing
+    with transaction.atomic():
+        if incidents:
+            kicks.kick(engine.RUN_DUE_STEPS, due=incidents)
+        if pages:
+            kicks.kick(kicks.SEND_DUE, due=pages)
 
 
 class Heart:
