@@ -158,7 +158,8 @@ class Notification(models.Model):
     due_before_pull = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    # Raised by every claim, before the call: a result is written only by the attempt that got it.
+    attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     first_tried_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
@@ -173,14 +174,18 @@ class Notification(models.Model):
     class Meta:
         ordering = ["pk"]
         indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="pending"), name="notification_due"),
+            # Each team's best row is the first of its part, however many wait behind it.
             models.Index(
-                fields=["rank", "due_at"], condition=Q(state="pending"), name="notification_due"
+                fields=["team", "rank", "-id"],
+                condition=Q(state="pending"),
+                name="notification_best_of_team",
             ),
             models.Index(
                 fields=["lease_until"], condition=Q(state="sending"), name="notification_leases"
             ),
             models.Index(fields=["thread", "purpose"], name="notification_thread"),
-            models.Index(fields=["ref"], name="notification_ref"),
+            models.Index(fields=["ref", "user"], name="notification_ref"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -203,7 +208,13 @@ class Notification(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     state__in=[
-                        "pending", "sending", "sent", "delivered", "failed", "cancelled", "held"
+                        "pending",
+                        "sending",
+                        "sent",
+                        "delivered",
+                        "failed",
+                        "cancelled",
+                        "held",
                     ]
                 ),
                 name="notification_state_known",
@@ -214,6 +225,8 @@ class Notification(models.Model):
         return f"{self.channel} to {self.user}: {self.state}"
 
 
+# So many tries a message gets; a page that nobody else could carry either goes on after them.
+FULL_TRIES = 5
 UNFINISHED = (Notification.State.PENDING, Notification.State.SENDING)
 TAKEN = (Notification.State.SENT, Notification.State.DELIVERED, Notification.State.HELD)
 
@@ -229,12 +242,11 @@ class DeliveryEvent(models.Model):
         LAPSED = "lapsed", "outcome unknown"
         PULLED = "pulled", "pulled forward"
         CANCELLED = "cancelled", "cancelled"
+        AGAIN = "again", "sent again by hand"
 
-    notification = models.ForeignKey(
-        Notification, on_delete=models.CASCADE, related_name="events"
-    )
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind)
-    attempt = models.PositiveSmallIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)
     text = models.CharField(max_length=500, blank=True)
     at = models.DateTimeField()
 
@@ -248,7 +260,9 @@ class DeliveryEvent(models.Model):
 class ProviderState(models.Model):
     """A provider's breaker, shared by all workers: after 3 timeouts in a row, a probe each 30 s."""
 
+    # The slug of its channel.
     provider = models.CharField(max_length=24, unique=True)
+    # In a row, up to the last answer.
     timeouts = models.PositiveSmallIntegerField(default=0)
     # Set while the breaker is open: when the next probe may go.
     probe_at = models.DateTimeField(null=True)

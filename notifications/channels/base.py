@@ -11,6 +11,7 @@ class Deadline:
     """A moment on the monotonic clock that a whole provider call must not pass."""
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self._ends = time.monotonic() + seconds
 
     def remaining(self) -> float:
@@ -39,6 +40,7 @@ class Message:
     thread: str  # messages about one thing belong together: `incident:412`
     title: str  # one line
     body: str
+    subject: str = ""  # the same for all messages of a thread; empty: the title
     priority: int = 3  # 1 to 5; 5 wakes people
     tags: tuple[str, ...] = ()
     open_url: str = ""

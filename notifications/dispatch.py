@@ -1,0 +1,204 @@
+"""Sends what is due: claim one row, call its provider once, write down what came of it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThan
+
+from notifications import breaker, messages, settling
+from notifications.channels.base import Deadline, SendError, registry
+from notifications.models import Notification
+from notifications.settling import Result, reset_lapsed
+from schedules.models import Team
+from schedules.transactions import repeat_on_conflict
+
+__all__ = ["reset_lapsed", "send_best_due", "send_one"]
+
+log = logging.getLogger(__name__)
+State = Notification.State
+
+# Longer than any call can take: a row whose lease has ended was left by a dead process.
+LEASE = timedelta(seconds=30)
+# How often to look anew when others were faster with every row found.
+LOOKS = 3
+
+# When each team was served last, in this process: one team's storm does not starve another.
+_turns: dict[int | None, int] = {}
+_turn = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The best row of one team."""
+
+    rank: int
+    team_id: int | None
+    pk: int
+    channel: str
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """`row` is claimed by us; else, with `open_until`, the provider's breaker is open."""
+
+    row: Notification | None = None
+    open_until: datetime | None = None
+
+
+def send_one(pk: int, *, now: datetime, seconds: float) -> bool:
+    """Send this row, if it can be claimed; False when it cannot. Takes `seconds` at most."""
+    if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
+        return False
+    channel = Notification.objects.filter(pk=pk).values_list("channel", flat=True).first()
+    if channel is None:
+        return False
+    claim = _claim_or_put_off(pk, channel, now)
+    if claim.row is None:
+        return False
+    _carry_out(claim.row, now=now, seconds=seconds)
+    return True
+
+
+def send_best_due(now: datetime, *, seconds: float) -> bool:
+    """Send the best due row: worst severity first, fair between teams, newest first.
+
+    False when nothing is due, every provider of what is due is at its limit, or other workers
+    are at all of it.
+    """
+    if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
+        return False
+    for _ in range(LOOKS):
+        heads = _heads(now)
+        if not heads:
+            return False
+        for head in heads:
+            claim = _claim_or_put_off(head.pk, head.channel, now)
+            if claim.row is not None:
+                _turns[head.team_id] = next(_turn)
+                _carry_out(claim.row, now=now, seconds=seconds)
+            if claim.row is not None or claim.open_until is not None:
+                return True
+    return False
+
+
+def _heads(now: datetime) -> list[_Head]:
+    """Each team's best due row whose provider has room, in the order to try them."""
+    due = Notification.objects.due(now).exclude(channel__in=_full_channels(now))
+    best = due.order_by("rank", "-pk").values("pk")
+    of_teams = Team.objects.order_by().values_list(
+        Subquery(best.filter(team=OuterRef("pk"))[:1]), flat=True
+    )
+    pks = {*of_teams, best.filter(team=None).values_list("pk", flat=True).first()} - {None}
+    found = Notification.objects.filter(pk__in=pks).values_list("rank", "team_id", "pk", "channel")
+    return sorted((_Head(*row) for row in found), key=_order)
+
+
+def _order(head: _Head) -> tuple[int, int, int]:
+    return head.rank, _turns.get(head.team_id, 0), -head.pk
+
+
+def _limit() -> int:
+    """One worker is always free for the other providers."""
+    return max(1, settings.WORKERS - 1)
+
+
+def _full_channels(now: datetime) -> Iterable[str]:
+    calls = Notification.objects.filter(state=State.SENDING, lease_until__gte=now).order_by()
+    counted = calls.values_list("channel").annotate(number=Count("pk"))
+    return [channel for channel, number in counted if number >= _limit()]
+
+
+def _claim_or_put_off(pk: int, channel: str, now: datetime) -> _Claim:
+    claim = repeat_on_conflict(lambda: _claim(pk, channel, now))
+    if claim.open_until is not None:
+        settling.put_off(pk, until=claim.open_until, now=now)
+    return claim
+
+
+def _claim(pk: int, channel: str, now: datetime) -> _Claim:
+    """Take the row for this worker, by one UPDATE that only one of many can win.
+
+    Who has answered meanwhile has set `cancelled_at` on the row, so no claim can follow a stored
+    acknowledgement; no other table is asked.
+    """
+    with transaction.atomic():
+        provider = breaker.lock(channel)
+        is_probe = settings.NOTIFICATION_SENDING_ENABLED and provider.is_open
+        if is_probe and provider.probe_at is not None and provider.probe_at > now:
+            return _Claim(open_until=provider.probe_at)
+        won = (
+            Notification.objects.due(now)
+            .filter(LessThan(_in_flight(channel, now), _limit()), pk=pk, cancelled_at=None)
+            .update(
+                state=State.SENDING,
+                attempts=F("attempts") + 1,
+                lease_until=now + LEASE,
+                first_tried_at=Coalesce("first_tried_at", Value(now)),
+            )
+        )
+        if not won:
+            return _Claim()
+        if is_probe:
+            breaker.take_probe(provider, now)
+        # Read inside: after the commit a lapsed lease could hand the row to somebody else.
+        return _Claim(Notification.objects.select_related("user", "contact_method").get(pk=pk))
+
+
+def _in_flight(channel: str, now: datetime) -> Coalesce:
+    """How many calls to this provider are under way, as part of the claiming UPDATE."""
+    calls = Notification.objects.filter(
+        channel=channel, state=State.SENDING, lease_until__gte=now
+    ).order_by()
+    number = calls.values("channel").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(number), Value(0))
+
+
+def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:
+    """Call the provider of a claimed row, outside any transaction, and write the result."""
+    began = time.monotonic()
+    result = _attempt(row, seconds)
+    # `now` was before the call; whole seconds are enough for what is planned from here on.
+    ended = now + timedelta(seconds=round(time.monotonic() - began))
+    settling.settle(row, result, now=ended)
+
+
+def _attempt(row: Notification, seconds: float) -> Result:
+    message = messages.render(row)
+    if obstacle := _obstacle(row):
+        return Result(message, error=SendError(obstacle, permanent=True))
+    if not settings.NOTIFICATION_SENDING_ENABLED:
+        return Result(message)
+    try:
+        receipt = registry[row.channel].send(message, row.address, Deadline(seconds))
+    except SendError as error:
+        return Result(message, error=error, was_called=True)
+    except Exception as error:
+        log.exception("channel %s failed on notification %s", row.channel, row.pk)
+        text = f"PagerPal's {row.channel} channel failed ({type(error).__name__}); see the log"
+        return Result(message, error=SendError(text), was_called=True)
+    return Result(message, receipt=receipt, was_called=True)
+
+
+def _obstacle(row: Notification) -> str:
+    """Why this row must not be sent, whatever the provider would say; empty when it may."""
+    channel = registry.get(row.channel)
+    if channel is None:
+        return f"PagerPal has no channel called {row.channel}"
+    if not row.user.is_active:
+        return f"{row.user} is switched off"
+    if row.contact_method is not None and not row.contact_method.is_on:
+        return "this address was switched off"
+    if settling.is_needless(row):
+        return "not needed: another page has been taken"
+    missing = channel.needs() if settings.NOTIFICATION_SENDING_ENABLED else []
+    return f"{channel.label} is off: set {', '.join(missing)}" if missing else ""

@@ -1,0 +1,400 @@
+"""What to send, written as Notification rows by a person's rules; and taking it back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.db.models import Count, Q
+
+from notifications.channels.base import registry
+from notifications.channels.texts import clean, clean_json, one_line
+from notifications.kicks import SEND_DUE, kick
+from notifications.models import (
+    FULL_TRIES,
+    TAKEN,
+    ContactMethod,
+    DeliveryEvent,
+    Notification,
+    NotificationRule,
+    Urgency,
+)
+from schedules.models import User
+
+log = logging.getLogger(__name__)
+State = Notification.State
+Purpose = Notification.Purpose
+
+# When a person has no rules: how long after the page each kind of address is used. A kind that
+# is not listed is used at once.
+DEFAULT_DELAYS = {
+    "ntfy": timedelta(0),
+    "sms": timedelta(minutes=2),
+    "whatsapp": timedelta(minutes=2),
+    "email": timedelta(minutes=5),
+}
+# A phone rings once per message: a page of high urgency comes again, as a new message.
+DEFAULT_REPEATS = {"ntfy": 5}
+DEFAULT_REPEAT_EVERY = timedelta(seconds=60)
+
+CLEARS_PREFIX = "clear:"
+# Channels that can take a message off the screen again.
+CLEARING_CHANNELS = ("ntfy",)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written to be sent: how many rows, the one to send first, when the first is due."""
+
+    rows: int
+    first_pk: int | None
+    earliest_due: datetime | None
+
+    def plus(self, other: Written) -> Written:
+        if not self.rows:
+            return other
+        if not other.rows:
+            return self
+        due = [at for at in (self.earliest_due, other.earliest_due) if at is not None]
+        return Written(self.rows + other.rows, self.first_pk, min(due) if due else None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of some messages; one that was tried 5 times in vain counts as failed."""
+
+    taken: int
+    unfinished: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class _Call:
+    """Use this address after `delay`, and `repeats` more times."""
+
+    method: ContactMethod
+    delay: timedelta
+    repeats: int = 0
+    repeat_every: timedelta = DEFAULT_REPEAT_EVERY
+    rule_id: int | None = None
+
+
+@dataclass(frozen=True)
+class _Message:
+    """What all rows of one call to `page_person` share."""
+
+    user: User
+    purpose: str
+    thread: str
+    ref: str
+    team_id: int | None
+    rank: int
+    context: dict[str, Any]
+    now: datetime
+
+
+def page_person(
+    user: User,
+    *,
+    purpose: str,
+    thread: str,
+    ref: str,
+    team_id: int | None,
+    urgency: str,
+    rank: int,
+    context: dict[str, Any],
+    now: datetime,
+) -> Written:
+    """Write the messages that the person's rules (or the defaults) ask for, in their order.
+
+    Renders and sends nothing. An address that errors becomes a failed row with its reason and
+    keeps no other from being used. `Written` counts what can still be sent: nothing, when the
+    person is switched off or has no address that is on. Writing the same `ref` again adds nothing.
+    """
+    if not user.is_active:
+        return Written(0, None, None)
+    message = _Message(user, purpose, thread, ref, team_id, rank, clean_json(context), now)
+    rows: list[Notification] = []
+    for call in _calls(user, urgency):
+        rows += _rows(message, call, repeating=purpose == Purpose.PAGE)
+    stored = _insert(rows)
+    pending = sorted(
+        (row for row in stored if row.state == State.PENDING), key=lambda row: (row.due_at, row.pk)
+    )
+    if not pending:
+        return Written(0, None, None)
+    return Written(len(pending), pending[0].pk, pending[0].due_at)
+
+
+def _calls(user: User, urgency: str) -> list[_Call]:
+    """The person's rules for this urgency; the defaults where they lead to no usable address."""
+    on = {method.pk: method for method in user.contact_methods.filter(is_on=True)}
+    wanted = Urgency.HIGH if urgency == Urgency.HIGH else Urgency.LOW
+    rules = NotificationRule.objects.filter(user=user, urgency=wanted).order_by("delay", "pk")
+    calls = [
+        _Call(on[rule.contact_method_id], rule.delay, rule.repeats, rule.repeat_every, rule.pk)
+        for rule in rules
+        if rule.contact_method_id in on
+    ]
+    if any(_is_usable(call.method) for call in calls):
+        return calls
+    return _defaults(list(on.values()), wanted)
+
+
+def _defaults(methods: list[ContactMethod], urgency: str) -> list[_Call]:
+    if not methods:
+        return []
+    delays = {method.pk: DEFAULT_DELAYS.get(method.channel, timedelta(0)) for method in methods}
+    usable = [delays[method.pk] for method in methods if _is_usable(method)]
+    # Whoever has no push gets the next best at once.
+    head_start = min(usable or delays.values())
+    calls = [
+        _Call(
+            method,
+            max(timedelta(0), delays[method.pk] - head_start),
+            DEFAULT_REPEATS.get(method.channel, 0) if urgency == Urgency.HIGH else 0,
+        )
+        for method in methods
+    ]
+    return sorted(calls, key=lambda call: (call.delay, call.method.pk))
+
+
+def _is_usable(method: ContactMethod) -> bool:
+    channel = registry.get(method.channel)
+    if channel is None:
+        return False
+    return not settings.NOTIFICATION_SENDING_ENABLED or not channel.needs()
+
+
+def _rows(message: _Message, call: _Call, *, repeating: bool) -> Iterator[Notification]:
+    """One row now and one for each repeat; a failed one instead, if even that is impossible."""
+    if call.method.channel not in registry:
+        yield _failed(message, call, f"PagerPal has no channel called {call.method.channel}.")
+        return
+    try:
+        first_due = message.now + call.delay
+        times = [first_due + n * call.repeat_every for n in range(1 + call.repeats * repeating)]
+    except OverflowError as error:
+        yield _failed(message, call, f"its rule makes no time: {error}")
+        return
+    for number, due_at in enumerate(times):
+        yield _row(message, call, number, due_at=due_at)
+
+
+def _row(message: _Message, call: _Call, number: int, **fields: Any) -> Notification:
+    rule = f"/rule:{call.rule_id}" if call.rule_id else ""
+    return Notification(
+        purpose=message.purpose,
+        thread=message.thread,
+        ref=message.ref,
+        key=f"{message.ref}{rule}/method:{call.method.pk}/repeat:{number}",
+        context={**message.context, "repeat": number},
+        user=message.user,
+        contact_method=call.method,
+        channel=call.method.channel,
+        address=clean(call.method.address),
+        team_id=message.team_id,
+        rank=message.rank,
+        created_at=message.now,
+        **fields,
+    )
+
+
+def _failed(message: _Message, call: _Call, reason: str) -> Notification:
+    return _row(message, call, 0, due_at=message.now, **_failure(reason, message.now))
+
+
+def _failure(reason: str, now: datetime) -> dict[str, Any]:
+    return {"state": State.FAILED, "outcome": one_line(reason)[:500], "settled_at": now}
+
+
+def _insert(rows: list[Notification]) -> list[Notification]:
+    """Write all at once; if that fails, one by one, so that only the bad one is lost."""
+    try:
+        with transaction.atomic():
+            return Notification.objects.bulk_create(rows)
+    except OperationalError:
+        raise  # the whole transaction is lost; its owner tries it again
+    except Exception:
+        log.warning("writing %s notifications at once failed", len(rows), exc_info=True)
+    return [stored for row in rows if (stored := _insert_one(row))]
+
+
+def _insert_one(row: Notification) -> Notification | None:
+    try:
+        with transaction.atomic():
+            row.pk = None
+            row.save(force_insert=True)
+        return row
+    except OperationalError:
+        raise
+    except Exception as error:
+        if Notification.objects.filter(key=row.key).exists():
+            return None  # written before
+        log.exception("writing notification %s failed", row.key)
+        return _insert_failed(row, error)
+
+
+def _insert_failed(row: Notification, error: Exception) -> Notification | None:
+    """The failed row that shows what happened; when even this is refused, the log has said it."""
+    stub = Notification(
+        purpose=row.purpose,
+        thread=row.thread,
+        ref=row.ref,
+        key=row.key,
+        user_id=row.user_id,
+        contact_method_id=row.contact_method_id,
+        channel=row.channel[:24],
+        address=row.address[:254],
+        team_id=row.team_id,
+        rank=row.rank,
+        created_at=row.created_at,
+        due_at=row.created_at,
+        **_failure(f"could not be written: {error}", row.created_at),
+    )
+    try:
+        with transaction.atomic():
+            stub.save(force_insert=True)
+        return stub
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("writing the failure of notification %s failed too", row.key)
+        return None
+
+
+def reachable(user_ids: Iterable[int], urgency: str) -> set[int]:
+    """Those who are active and have an address that is on and that PagerPal can send to.
+
+    The same for every urgency: whose rules lead nowhere gets the defaults.
+    """
+    methods = ContactMethod.objects.filter(
+        user__in=list(user_ids), user__is_active=True, is_on=True
+    )
+    return {method.user_id for method in methods if _is_usable(method)}
+
+
+def cancel(thread: str, *, purposes: Sequence[str], now: datetime, reason: str) -> int:
+    """End every unfinished message of these purposes; says how many.
+
+    One that a provider is being called for keeps its state until the call has ended, and is then
+    sent or cancelled, never tried again. The caller holds the thread's lock.
+    """
+    return _cancel(Q(thread=thread, purpose__in=purposes), now, reason)
+
+
+def cancel_person(thread: str, user: User, *, now: datetime, reason: str) -> int:
+    """End every unfinished message of the thread to this person; says how many."""
+    return _cancel(Q(thread=thread, user=user), now, reason)
+
+
+def supersede(thread: str, *, due_before: datetime, now: datetime) -> int:
+    """End pages that should have gone out before then: a newer step speaks for them."""
+    late = Q(thread=thread, purpose=Purpose.PAGE, due_at__lt=due_before, state=State.PENDING)
+    return _cancel(late, now, "superseded by a newer page: PagerPal was down")
+
+
+def _cancel(which: Q, now: datetime, reason: str) -> int:
+    chosen = Notification.objects.filter(which)
+    # Pending first: a row that is claimed between the two statements is found by the second.
+    ended = chosen.filter(state=State.PENDING).update(
+        state=State.CANCELLED, cancelled_at=now, settled_at=now, outcome=one_line(reason)[:500]
+    )
+    called = chosen.filter(state=State.SENDING, cancelled_at=None).update(cancelled_at=now)
+    return ended + called
+
+
+def clear_taken(thread: str, *, now: datetime) -> int:
+    """Write the orders that take this thread's pages off the phones; says how many are new."""
+    taken = Notification.objects.filter(
+        thread=thread,
+        purpose__in=(Purpose.PAGE, Purpose.GROWTH),
+        state__in=(State.SENT, State.DELIVERED),
+        channel__in=CLEARING_CHANNELS,
+    )
+    orders = {f"{CLEARS_PREFIX}{row.key}": row for row in taken}
+    known = Notification.objects.filter(key__in=orders).values_list("key", flat=True)
+    missing = sorted(orders.keys() - set(known))
+    Notification.objects.bulk_create(
+        [clearing(orders[key], now=now) for key in missing], ignore_conflicts=True
+    )
+    return len(missing)
+
+
+def clearing(row: Notification, *, now: datetime) -> Notification:
+    """The order, not yet stored, that takes this message off the phone."""
+    return Notification(
+        purpose=Purpose.UPDATE,
+        thread=row.thread,
+        key=f"{CLEARS_PREFIX}{row.key}",
+        context={"clears": row.key},
+        user_id=row.user_id,
+        contact_method_id=row.contact_method_id,
+        channel=row.channel,
+        address=row.address,
+        team_id=row.team_id,
+        rank=3,
+        due_at=now,
+        created_at=now,
+    )
+
+
+def outcome(refs: Iterable[str]) -> Outcome:
+    """How the messages with these refs fared, all together; cancelled ones count nowhere."""
+    in_vain = Q(state=State.PENDING, attempts__gte=FULL_TRIES) | Q(
+        state=State.SENDING, attempts__gt=FULL_TRIES
+    )
+    unfinished = Q(state__in=(State.PENDING, State.SENDING))
+    counted = Notification.objects.filter(ref__in=list(refs)).aggregate(
+        taken=Count("pk", filter=Q(state__in=TAKEN)),
+        unfinished=Count("pk", filter=unfinished & ~in_vain),
+        failed=Count("pk", filter=Q(state=State.FAILED) | in_vain),
+    )
+    return Outcome(**counted)
+
+
+def has_due(now: datetime, *, most: int = 100) -> int:
+    """How many messages wait to be sent now, counted up to `most`; 0 while sending is off."""
+    if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
+        return 0
+    return Notification.objects.due(now).order_by()[:most].count()
+
+
+def send_again(notification: Notification, by: User, *, now: datetime) -> Notification:
+    """A new message with the same facts to the same address, due now, because somebody asked."""
+    with transaction.atomic():
+        # The lock numbers the copies of two who press at once.
+        original = Notification.objects.select_for_update(no_key=True, of=("self",)).get(
+            pk=notification.pk
+        )
+        root = original.key.partition("/again:")[0]
+        number = Notification.objects.filter(key__startswith=f"{root}/again:").count() + 1
+        again = Notification.objects.create(
+            purpose=original.purpose,
+            thread=original.thread,
+            ref=original.ref,
+            key=f"{root}/again:{number}",
+            context={**original.context, "again_by": str(by)},
+            user_id=original.user_id,
+            contact_method_id=original.contact_method_id,
+            channel=original.channel,
+            address=original.address,
+            team_id=original.team_id,
+            rank=original.rank,
+            due_at=now,
+            created_at=now,
+        )
+        DeliveryEvent.objects.create(
+            notification=original,
+            kind=DeliveryEvent.Kind.AGAIN,
+            attempt=original.attempts,
+            text=f"sent again by {by}"[:500],
+            at=now,
+        )
+        kick(SEND_DUE)
+    return again

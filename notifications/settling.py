@@ -1,0 +1,368 @@
+"""Writes what became of an attempt: taken, tried again, given up, cancelled, or never heard of."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import OperationalError, transaction
+from django.db.models import Q
+
+from notifications import breaker, outbox
+from notifications.channels.base import Message, Receipt, SendError
+from notifications.channels.texts import one_line
+from notifications.kicks import SEND_DUE, kick
+from notifications.models import FULL_TRIES, TAKEN, UNFINISHED, DeliveryEvent, Notification, Urgency
+from notifications.signals import notification_settled, threads_touched
+from schedules.transactions import repeat_on_conflict
+
+log = logging.getLogger(__name__)
+State = Notification.State
+Purpose = Notification.Purpose
+Kind = DeliveryEvent.Kind
+
+# After the first, second ... failed try.
+PAUSES = (5.0, 20.0, 60.0, 180.0)
+TRY_FOR = timedelta(minutes=10)
+LAST_HOPE_EVERY = timedelta(seconds=60)
+LAPSED = "no result: the process that sent it has died, so it may have arrived"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one attempt came to: a receipt, an error, or held by safe mode (neither)."""
+
+    message: Message
+    receipt: Receipt | None = None
+    error: SendError | None = None
+    was_called: bool = False  # the provider was; else nothing left the house
+
+
+@dataclass
+class _Rows:
+    """The attempt's own row and what else waits for this person under the same ref, locked."""
+
+    mine: Notification
+    others: list[Notification]
+    now: datetime
+    tells: bool = True
+
+
+def settle(attempt: Notification, result: Result, *, now: datetime) -> None:
+    """Write the result, unless the row has been taken from this attempt in the meantime."""
+    try:
+        repeat_on_conflict(lambda: _settle(attempt, result, now, tells=True))
+    except OperationalError:
+        raise  # the lease will lapse
+    except Exception:
+        # Whoever listens has failed. The row must not: it would be sent again and again.
+        log.exception("settling notification %s failed; writing the row alone", attempt.pk)
+        repeat_on_conflict(lambda: _settle(attempt, result, now, tells=False))
+
+
+def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool) -> None:
+    with transaction.atomic():
+        _touch(attempt, tells)
+        if result.was_called:
+            _note_provider(attempt.channel, result, now)
+        rows = _lock(attempt, now, tells)
+        mine = rows.mine if rows else None
+        if rows is None or mine is None:
+            return
+        if mine.state != State.SENDING or mine.attempts != attempt.attempts:
+            return
+        if result.receipt is not None:
+            _taken(rows, State.SENT, Kind.SENT, result)
+        elif mine.cancelled_at is not None:
+            _cancelled(rows, result.error.text if result.error else "")
+        elif result.error is None:
+            _taken(rows, State.HELD, Kind.HELD, result)
+        else:
+            _failed(rows, result.error)
+
+
+def put_off(pk: int, *, until: datetime, now: datetime) -> None:
+    """A row came due while its provider's breaker is open: that is a failed first attempt.
+
+    The person's next method is pulled forward. No try is used; it waits for the next probe.
+    """
+    row = Notification.objects.select_related("user").filter(pk=pk).first()
+    if row is None:
+        return
+    if row.first_tried_at and (row.attempts >= FULL_TRIES or now - row.first_tried_at < TRY_FOR):
+        Notification.objects.due(now).filter(pk=pk, cancelled_at=None).update(due_at=until)
+        return
+    repeat_on_conflict(lambda: _put_off(row, until, now))
+
+
+def _put_off(row: Notification, until: datetime, now: datetime) -> None:
+    with transaction.atomic():
+        _touch(row)
+        rows = _lock(row, now)
+        if rows is None or rows.mine.state != State.PENDING or rows.mine.due_at > now:
+            return
+        words = f"{row.channel} does not answer"
+        if rows.mine.first_tried_at is not None:
+            _give_up(rows, SendError(words))
+            return
+        rows.mine.first_tried_at = now
+        _pull_forward(rows, words)
+        _wait(rows, until, Kind.RETRY, f"{words}; next try in a moment")
+
+
+def reset_lapsed(now: datetime) -> int:
+    """Rows whose sender died or hangs are due again at once; says how many.
+
+    The same key goes out again, so a provider that knows keys drops the double.
+    """
+    lapsed = list(Notification.objects.lapsed(now).order_by("pk")[:200])
+    for row in lapsed:
+        try:
+            repeat_on_conflict(lambda row=row: _reset(row, now))  # type: ignore[misc]
+        except Exception:
+            log.exception("resetting notification %s failed", row.pk)
+    if lapsed:
+        kick(SEND_DUE, due=len(lapsed))
+    return len(lapsed)
+
+
+def _reset(row: Notification, now: datetime) -> None:
+    with transaction.atomic():
+        _touch(row)
+        rows = _lock(row, now)
+        if rows is None or rows.mine.state != State.SENDING:
+            return
+        mine = rows.mine
+        if mine.lease_until is None or mine.lease_until >= now:
+            return
+        if mine.cancelled_at is not None:
+            _cancelled(rows, LAPSED)
+            return
+        if mine.attempts == 1:
+            _pull_forward(rows, LAPSED)
+        if _is_exhausted(mine, now):
+            _give_up(rows, SendError(LAPSED))
+        else:
+            _wait(rows, now, Kind.LAPSED, LAPSED)
+
+
+# --- What the attempts come to -------------------------------------------------------------------
+
+
+def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
+    mine = rows.mine
+    receipt = result.receipt or Receipt(text="safe mode: nothing was sent")
+    mine.provider_id = one_line(receipt.provider_id)[:200]
+    mine.rendered = _shown(result.message)
+    _put_back(rows)
+    _close(rows, state, kind, receipt.text)
+    if state == State.SENT and mine.cancelled_at is not None:
+        _clear(mine, rows.now)
+
+
+def _failed(rows: _Rows, error: SendError) -> None:
+    mine, now = rows.mine, rows.now
+    if mine.attempts == 1:
+        _pull_forward(rows, error.text)
+    due_at = now + _pause(mine.attempts, error.retry_after)
+    if error.permanent or _is_exhausted(mine, due_at):
+        _give_up(rows, error)
+    else:
+        _wait(rows, due_at, Kind.RETRY, error.text)
+
+
+def _cancelled(rows: _Rows, text: str) -> None:
+    """Ended by somebody while the call was under way, and not taken."""
+    _close(rows, State.CANCELLED, Kind.CANCELLED, text)
+
+
+def _give_up(rows: _Rows, error: SendError) -> None:
+    """Fail the row, unless nothing else could wake anybody: then it is tried without end."""
+    mine, now = rows.mine, rows.now
+    if error.permanent:
+        _fail_repeats(rows, error.text)
+    if _is_last_hope(mine):
+        mine.attempts = max(mine.attempts, FULL_TRIES)
+        text = f"{error.text}; nobody else was reached, so it is tried each minute"
+        _wait(rows, now + LAST_HOPE_EVERY, Kind.RETRY, text)
+    else:
+        _close(rows, State.FAILED, Kind.FAILED, error.text)
+
+
+def _is_exhausted(mine: Notification, next_try_at: datetime) -> bool:
+    began = mine.first_tried_at or next_try_at
+    return mine.attempts >= FULL_TRIES or next_try_at - began >= TRY_FOR
+
+
+def _pause(attempts: int, retry_after: float | None) -> timedelta:
+    """Growing, and not the same for all: a provider that comes back is not stormed."""
+    planned = PAUSES[min(max(attempts, 1), len(PAUSES)) - 1]
+    if retry_after is not None:
+        return timedelta(seconds=retry_after * random.uniform(1.0, 1.1))  # noqa: S311
+    return timedelta(seconds=planned * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+def _is_last_hope(mine: Notification) -> bool:
+    """Whether this is a page of high urgency that no other message of its thread stands in for.
+
+    Of several to the same address one goes on. Once in its last tries, only a page that a
+    provider took ends them.
+    """
+    facts = mine.context
+    if mine.purpose != Purpose.PAGE or facts.get("urgency") != Urgency.HIGH or "again_by" in facts:
+        return False
+    instead = Q(state__in=TAKEN)
+    if mine.attempts <= FULL_TRIES:
+        unfinished = Q(state__in=UNFINISHED)
+        instead |= unfinished & Q(attempts__lt=FULL_TRIES)
+        instead |= unfinished & Q(channel=mine.channel, address=mine.address)
+    return not _pages_beside(mine).filter(instead).exists()
+
+
+def is_needless(mine: Notification) -> bool:
+    """Whether a claimed row was in its last tries and another page has been taken since."""
+    return (
+        mine.purpose == Purpose.PAGE
+        and mine.attempts > FULL_TRIES
+        and "again_by" not in mine.context
+        and _pages_beside(mine).taken().exists()
+    )
+
+
+def _pages_beside(mine: Notification) -> Any:
+    pages = Notification.objects.filter(thread=mine.thread, purpose=Purpose.PAGE)
+    return pages.exclude(pk=mine.pk)
+
+
+# --- The person's other messages -----------------------------------------------------------------
+
+
+def _pull_forward(rows: _Rows, why: str) -> None:
+    """The person's next method is due now, unless something has reached them already."""
+    mine, now = rows.mine, rows.now
+    untried = [
+        row
+        for row in rows.others
+        if (row.channel, row.address) != (mine.channel, mine.address) and not row.first_tried_at
+    ]
+    following = min(untried, key=lambda row: (row.due_at, row.pk), default=None)
+    if following is None or following.due_at <= now:
+        return
+    same = Notification.objects.filter(ref=mine.ref, user=mine.user_id)
+    if same.taken().exists():
+        return
+    following.due_before_pull = following.due_before_pull or following.due_at
+    following.due_at = now
+    following.save(update_fields=["due_at", "due_before_pull"])
+    _event(following, Kind.PULLED, f"{mine.channel} failed: {why}", now)
+    kick(SEND_DUE)
+
+
+def _put_back(rows: _Rows) -> None:
+    """The person is reached: what was pulled forward and has not gone out keeps its own time."""
+    for row in rows.others:
+        if row.due_before_pull is not None:
+            row.due_at, row.due_before_pull = max(row.due_at, row.due_before_pull), None
+            row.save(update_fields=["due_at", "due_before_pull"])
+
+
+def _fail_repeats(rows: _Rows, why: str) -> None:
+    """An address that refuses for good refuses the repeats too: the next step need not wait."""
+    mine, now = rows.mine, rows.now
+    for row in rows.others:
+        if (row.channel, row.address) == (mine.channel, mine.address) and not row.first_tried_at:
+            row.state, row.settled_at = State.FAILED, now
+            row.outcome = f"not tried, an earlier one was refused: {one_line(why)}"[:500]
+            row.save(update_fields=["state", "settled_at", "outcome"])
+            _event(row, Kind.FAILED, row.outcome, now)
+
+
+def _clear(mine: Notification, now: datetime) -> None:
+    """It went out although somebody has answered: take it off the phone again."""
+    if mine.purpose not in {Purpose.PAGE, Purpose.GROWTH}:
+        return
+    if mine.channel in outbox.CLEARING_CHANNELS:
+        order = outbox.clearing(mine, now=now)
+        Notification.objects.bulk_create([order], ignore_conflicts=True)
+        kick(SEND_DUE)
+
+
+# --- Rows ----------------------------------------------------------------------------------------
+
+
+def _touch(row: Notification, tells: bool = True) -> None:
+    if tells and _is_heard(row):
+        threads_touched.send(sender=Notification, threads=[row.thread])
+
+
+def _is_heard(row: Notification) -> bool:
+    """An order to take a message off a phone is no news for anybody."""
+    return "clears" not in row.context
+
+
+def _lock(row: Notification, now: datetime, tells: bool = True) -> _Rows | None:
+    """The row and this person's other pending ones with its ref, locked ascending, as stored."""
+    which = Q(pk=row.pk)
+    if row.ref:
+        which |= Q(ref=row.ref, user=row.user_id, state=State.PENDING)
+    locked = Notification.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "user"
+    )
+    found = {one.pk: one for one in locked.filter(which).order_by("pk")}
+    mine = found.pop(row.pk, None)
+    return _Rows(mine, list(found.values()), now, tells) if mine else None
+
+
+def _wait(rows: _Rows, due_at: datetime, kind: str, text: str) -> None:
+    mine = rows.mine
+    mine.state, mine.due_at, mine.lease_until = State.PENDING, due_at, None
+    mine.outcome = one_line(text)[:500]
+    mine.save(
+        update_fields=["state", "due_at", "lease_until", "outcome", "first_tried_at", "attempts"]
+    )
+    _event(mine, kind, mine.outcome, rows.now)
+    _tell(rows)
+
+
+def _close(rows: _Rows, state: str, kind: str, text: str) -> None:
+    mine = rows.mine
+    mine.state, mine.lease_until, mine.settled_at = state, None, rows.now
+    mine.outcome = one_line(text)[:500]
+    mine.save(
+        update_fields=["state", "lease_until", "settled_at", "outcome", "provider_id", "rendered"]
+    )
+    _event(mine, kind, mine.outcome, rows.now)
+    _tell(rows)
+
+
+def _tell(rows: _Rows) -> None:
+    if rows.tells and _is_heard(rows.mine):
+        notification_settled.send(sender=Notification, notification=rows.mine, now=rows.now)
+
+
+def _event(row: Notification, kind: str, text: str, now: datetime) -> None:
+    DeliveryEvent.objects.create(
+        notification=row, kind=kind, attempt=row.attempts, text=one_line(text)[:500], at=now
+    )
+
+
+def _note_provider(channel: str, result: Result, now: datetime) -> None:
+    if result.error is not None:
+        breaker.note_error(channel, result.error, now)
+    else:
+        breaker.note_taken(channel, now)
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    """What the history keeps of a message."""
+    return {
+        "title": message.title,
+        "body": message.body,
+        "priority": message.priority,
+        "open_url": message.open_url,
+        "answer_url": message.answer_url,
+        "clears": message.clears,
+    }
