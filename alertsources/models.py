@@ -36,7 +36,9 @@ class AlertSource(models.Model):
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     key_hint = models.CharField(max_length=4, editable=False)
     # After a change both keys work until this time.
-    old_key_hash = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    old_key_hash = models.CharField(  # noqa: DJ001  NULL is not bound by unique
+        max_length=64, null=True, unique=True, editable=False
+    )
     old_key_until = models.DateTimeField(null=True, editable=False)
     group_by = models.CharField(
         max_length=6,
@@ -63,7 +65,8 @@ class AlertSource(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["team", "name"], name="source_name_once_per_team"),
             models.CheckConstraint(
-                condition=Q(group_by__in=["sender", "alert", "labels"]), name="source_group_by_known"
+                condition=Q(group_by__in=["sender", "alert", "labels"]),
+                name="source_group_by_known",
             ),
             models.CheckConstraint(
                 condition=(Q(old_key_hash__isnull=True) & Q(old_key_until__isnull=True))
@@ -95,9 +98,12 @@ class Alert(models.Model):
     source = models.ForeignKey(AlertSource, on_delete=models.PROTECT, related_name="alerts")
     key = models.CharField(max_length=255)  # as sent; a longer one is stored as its SHA-256
     # SHA-256 of source and key while firing, NULL after: at most one firing alert per key.
-    live_key = models.CharField(max_length=64, null=True, unique=True)
+    live_key = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001
     # SHA-256 of source, team and group: which OpenGroup it belongs to.
     group_digest = models.CharField(max_length=64)
+    # SHA-256 of source and the sender's own group, whatever the source groups by: its end can
+    # stand for alerts that were never sent. Empty: the sender has no groups.
+    sender_group = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=8, choices=Status, default=Status.FIRING)
     title = models.CharField(max_length=200)
     severity = models.CharField(max_length=8, choices=Severity)
@@ -120,7 +126,7 @@ class Alert(models.Model):
         ordering = ["-last_at", "-pk"]
         indexes = [
             models.Index(
-                fields=["group_digest"], condition=Q(status="firing"), name="alert_firing_group"
+                fields=["sender_group"], condition=Q(status="firing"), name="alert_firing_group"
             ),
         ]
         constraints = [

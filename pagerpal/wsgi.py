@@ -4,5 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from pagerpal.dechunk import dechunk
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pagerpal.settings")
-application = get_wsgi_application()
+application = dechunk(get_wsgi_application())

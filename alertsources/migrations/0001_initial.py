@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=255)),
                 ('live_key', models.CharField(max_length=64, null=True, unique=True)),
                 ('group_digest', models.CharField(max_length=64)),
+                ('sender_group', models.CharField(blank=True, max_length=64)),
                 ('status', models.CharField(choices=[('firing', 'firing'), ('resolved', 'resolved')], default='firing', max_length=8)),
                 ('title', models.CharField(max_length=200)),
                 ('severity', models.CharField(choices=[('critical', 'critical'), ('high', 'high'), ('warning', 'warning'), ('info', 'info')], max_length=8)),
@@ -102,7 +103,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='alert',
-            index=models.Index(condition=models.Q(('status', 'firing')), fields=['group_digest'], name='alert_firing_group'),
+            index=models.Index(condition=models.Q(('status', 'firing')), fields=['sender_group'], name='alert_firing_group'),
         ),
         migrations.AddConstraint(
             model_name='alert',

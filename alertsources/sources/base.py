@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -36,6 +36,13 @@ class ParsedAlert:
     closes_group: bool = False  # a resolve that stands for every alert of its group
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """One alert of a message that cannot be understood; the others beside it still count."""
+
+    why: str
+
+
 class Source(Protocol):
     """One file beside this one."""
 
@@ -44,11 +51,25 @@ class Source(Protocol):
     setup: ClassVar[str]  # shown with a copy button; {{ url }} and {{ key }} are filled in
     example: ClassVar[dict[str, Any]]
 
-    def parse(self, payload: Any) -> Iterator[ParsedAlert]:
+    def parse(self, payload: Any) -> Iterator[ParsedAlert | Unreadable]:
         """The alerts in a decoded JSON body.
 
         Whatever it raises, the raw payload is kept and an "Unreadable alert" incident opens.
+        The text of a ValueError is shown: one clause that says what is wrong.
         """
+
+
+def each(
+    items: list[Any], read: Callable[[Any], ParsedAlert]
+) -> Iterator[ParsedAlert | Unreadable]:
+    """Read every item by itself, so that one bad alert of 500 costs only itself."""
+    for place, item in enumerate(items, start=1):
+        try:
+            yield read(item)
+        except ValueError as error:
+            yield Unreadable(f"alert {place}: {error}")
+        except Exception as error:  # a shape its author did not think of
+            yield Unreadable(f"alert {place} has another shape than expected ({error!r})")
 
 
 registry: dict[str, Source] = {}

@@ -1,0 +1,183 @@
+"""The admin of alert sources, and a look at what they sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from alertsources.forms import AlertSourceForm
+from alertsources.keys import OVERLAP, give_key, set_key
+from alertsources.models import Alert, AlertSource, ReceivedPayload
+from alertsources.showing import readable_body
+from alertsources.sources.base import registry
+
+# The stubs' classes take type arguments, Django's own do not.
+if TYPE_CHECKING:
+    SourceModelAdmin = admin.ModelAdmin[AlertSource]
+    LogModelAdmin = admin.ModelAdmin[Any]
+else:
+    SourceModelAdmin = LogModelAdmin = admin.ModelAdmin
+
+LAST_PAYLOADS = 10
+
+
+@admin.register(AlertSource)
+class AlertSourceAdmin(SourceModelAdmin):
+    form = AlertSourceForm
+    list_display = ["name", "team", "kind", "is_active", "last_received"]
+    list_filter = ["is_active", "kind", "team"]
+    list_select_related = ["team"]
+    search_fields = ["name", "team__name"]
+    autocomplete_fields = ["team", "policy"]
+    actions = ["new_key"]
+    readonly_fields = ["address", "key", "set_up", "last_received", "last_payloads"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: AlertSource | None = None) -> Any:
+        facts = [
+            (None, {"fields": ["team", "name", "kind", "policy", "default_severity", "is_active"]}),
+            ("Grouping", {"fields": ["group_by", "group_labels"]}),
+        ]
+        if obj is None:
+            return facts
+        return [
+            ("How it sends", {"fields": ["address", "key", "set_up"]}),
+            *facts,
+            ("What came", {"fields": ["last_received", "last_payloads"]}),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertSource]:
+        newest = ReceivedPayload.objects.filter(source=OuterRef("pk")).order_by("-received_at")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(last_received_at=Subquery(newest.values("received_at")[:1]))
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Sources are switched off, so that incidents keep where they came from."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: AlertSource, form: Any, change: bool) -> None:
+        key = "" if change else set_key(obj)
+        super().save_model(request, obj, form, change)
+        if key:
+            self._show_once(request, obj, key)
+
+    @admin.action(description="New key for the selected sources", permissions=["change"])
+    def new_key(self, request: HttpRequest, queryset: QuerySet[AlertSource]) -> None:
+        for source in queryset:
+            self._show_once(request, source, give_key(source, now=timezone.now()))
+        hours = int(OVERLAP.total_seconds() // 3600)
+        self.message_user(request, f"The old keys work for another {hours} hours.")
+
+    def _show_once(self, request: HttpRequest, source: AlertSource, key: str) -> None:
+        base = settings.PAGERPAL_BASE_URL
+        text = format_html(
+            "The key of {} is shown only now: <code>{}</code><br>"
+            "Address with the key in it: <code>{}/in/{}</code><br>"
+            "To try it: <code>curl -X POST {}/api/v1/alerts/generic -H 'X-API-Key: {}' "
+            '-d \'{{"title": "Test of {}", "severity": "critical"}}\'</code>',
+            *(source.name, key, base, key, base, key, source.name),
+        )
+        self.message_user(request, text, messages.WARNING)
+
+    @admin.display(description="address")
+    def address(self, source: AlertSource) -> SafeString:
+        base = settings.PAGERPAL_BASE_URL
+        return format_html(
+            "<code>{0}/api/v1/alerts/{1}</code> with the key in a header, "
+            "or <code>{0}/in/</code> followed by the key",
+            *(base, source.kind),
+        )
+
+    @admin.display(description="key")
+    def key(self, source: AlertSource) -> SafeString:
+        text = format_html("<code>{}</code>", source.masked_api_key)
+        if source.old_key_until and source.old_key_until > timezone.now():
+            until = timezone.localtime(source.old_key_until)
+            text = format_html("{} (the one before works until {:%d %b %H:%M})", text, until)
+        return text
+
+    @admin.display(description="set-up")
+    def set_up(self, source: AlertSource) -> SafeString | str:
+        if source.kind not in registry:
+            return "This kind of source is not installed."
+        url = f"{settings.PAGERPAL_BASE_URL}/api/v1/alerts/{source.kind}"
+        text = registry[source.kind].setup.replace("{{ url }}", url)
+        return format_html("<pre>{}</pre>", text.replace("{{ key }}", source.masked_api_key))
+
+    @admin.display(description="last message", ordering="last_received_at")
+    def last_received(self, source: Any) -> Any:
+        return source.last_received_at
+
+    @admin.display(description="last messages")
+    def last_payloads(self, source: AlertSource) -> SafeString | str:
+        rows = (
+            (
+                reverse("admin:alertsources_receivedpayload_change", args=[payload.pk]),
+                f"{timezone.localtime(payload.received_at):%d %b %H:%M:%S}",
+                payload.get_result_display(),
+                payload.note,
+                readable_body(payload)[:4000],
+            )
+            for payload in source.payloads.all()[:LAST_PAYLOADS]
+        )
+        return (
+            format_html_join(
+                "",
+                '<details><summary><a href="{}">{}</a> {}: {}</summary><pre>{}</pre></details>',
+                rows,
+            )
+            or "Nothing has come yet."
+        )
+
+
+class LogAdmin(LogModelAdmin):
+    """Rows that are history: to look at, by nobody to change."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Alert)
+class AlertAdmin(LogAdmin):
+    list_display = ["title", "source", "status", "severity", "incident", "count", "last_at"]
+    list_filter = ["status", "severity", "source"]
+    list_select_related = ["source__team", "incident"]
+    search_fields = ["title", "key"]
+    fields = [
+        *("title", "source", "incident", "status", "severity", "key", "labels", "count"),
+        *("started_at", "first_at", "last_at", "answered_at", "resolved_at"),
+    ]
+
+
+@admin.register(ReceivedPayload)
+class ReceivedPayloadAdmin(LogAdmin):
+    list_display = ["received_at", "source", "result", "note", "incident"]
+    list_filter = ["result", "source"]
+    list_select_related = ["source__team", "incident"]
+    fields = ["source", "received_at", "content_type", "result", "note", "incident", "message"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReceivedPayload]:
+        found: QuerySet[ReceivedPayload] = super().get_queryset(request)
+        return found.defer("body")  # up to 1 MiB each; only the page of one shows it
+
+    @admin.display(description="message")
+    def message(self, payload: ReceivedPayload) -> SafeString:
+        return format_html("<pre>{}</pre>", readable_body(payload))

@@ -1,0 +1,311 @@
+"""Decides what alerts make of the incidents that are: which row, which incident, is it news.
+
+Everything here runs inside one transaction. Its locks come in the order that all of PagerPal
+keeps: incidents ascending, then alerts, then inserts. Where two requests race, either one waits
+for the other's incident, or the unique digests refuse the second; then it is run again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import F, Q
+
+from alertsources.cleaning import CleanAlert
+from alertsources.models import Alert, AlertSource, OpenGroup
+from alertsources.severities import worse
+from incidents import lifecycle, timeline
+from incidents.lifecycle import Actor, Opening, urgency_of
+from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, TimelineEntry
+
+Status = Alert.Status
+
+# For senders without a start time: how long the repeats of an alert that a human has answered
+# are still the same problem.
+ANSWERED_FOR = timedelta(hours=4)
+
+
+class Overtaken(Exception):
+    """While this transaction waited for its locks, an alert got another incident."""
+
+
+class Admission:
+    """The alerts of one request among the rows they meet, all locked."""
+
+    def __init__(
+        self, source: AlertSource, policy: EscalationPolicy | None, *, now: datetime
+    ) -> None:
+        self.source = source
+        self.policy = policy
+        self.now = now
+        # The rows that were found: firing alerts by live key, groups by digest, incidents by id.
+        self.live: dict[str, Alert] = {}
+        self.groups: dict[str, OpenGroup] = {}
+        self.incidents: dict[int, Incident] = {}
+        # What was done, for the answer.
+        self.opened: list[int] = []
+        self.joined: set[int] = set()
+        self.resolved: list[int] = []
+        self.counted = self.ended = self.kept = 0
+
+    def run(self, alerts: list[CleanAlert]) -> None:
+        self._lock(alerts)
+        touched = self._resolve(alert for alert in alerts if not alert.is_firing)
+        self._fire([alert for alert in alerts if alert.is_firing])
+        self._resolve_complete(touched)
+
+    @property
+    def met(self) -> list[int]:
+        """Every incident that these alerts are about, the opened ones first."""
+        return [*self.opened, *sorted(self.incidents)]
+
+    def in_words(self) -> str:
+        """What was done, in short sentences for the sender."""
+        said = (
+            (self.opened, f"Opened {_numbers(self.opened)}."),
+            (self.joined, f"Joined {_numbers(sorted(self.joined))}."),
+            (self.resolved, f"Resolved {_numbers(self.resolved)}."),
+            (self.kept, "Severity info: kept without an incident."),
+            (self.counted, f"{self.counted} known already: counted."),
+            (self.ended, f"{self.ended} ended."),
+        )
+        return " ".join(sentence for is_so, sentence in said if is_so)
+
+    def _lock(self, alerts: list[CleanAlert]) -> None:
+        """Find what the alerts meet, lock it in order, and make sure that it still holds."""
+        self._find(alerts, lock=False)
+        if not self.live and not self.groups:
+            return  # what somebody else inserts meanwhile, the unique digests refuse
+        named = self._named()
+        self.incidents = {
+            incident.pk: incident
+            for incident in Incident.objects.select_for_update(no_key=True)
+            .filter(pk__in=named)
+            .order_by("pk")
+        }
+        if not connection.features.has_select_for_update:
+            return  # SQLite: this transaction is the only one that writes
+        self._find(alerts, lock=True)
+        if not self._named() <= named:
+            raise Overtaken
+
+    def _find(self, alerts: list[CleanAlert], *, lock: bool) -> None:
+        wanted = Q(live_key__in={alert.live_key for alert in alerts})
+        if closing := {alert.sender_group for alert in alerts if alert.closes_group}:
+            wanted |= Q(sender_group__in=closing, status=Status.FIRING)
+        rows = Alert.objects.filter(wanted).order_by("pk")
+        if lock:
+            rows = rows.select_for_update(no_key=True)
+        self.live = {row.live_key: row for row in rows if row.live_key}
+        digests = {alert.group_digest for alert in alerts if alert.is_firing}
+        found = OpenGroup.objects.filter(digest__in=digests) if digests else ()
+        self.groups = {group.digest: group for group in found}
+
+    def _named(self) -> set[int]:
+        ids = {row.incident_id for row in self.live.values() if row.incident_id}
+        return ids | {group.incident_id for group in self.groups.values()}
+
+    def _resolve(self, alerts: Iterable[CleanAlert]) -> set[int]:
+        """End the named alerts that fire; returns the incidents that may be over with them."""
+        rows = []
+        for alert in alerts:
+            if row := self.live.get(alert.live_key):
+                rows.append(row)
+            if alert.closes_group:
+                rows += [r for r in self.live.values() if r.sender_group == alert.sender_group]
+        self._end(rows)
+        self.ended = len({row.pk for row in rows})
+        return {row.incident_id for row in rows if row.incident_id}
+
+    def _end(self, rows: list[Alert]) -> None:
+        if not rows:
+            return
+        Alert.objects.filter(pk__in={row.pk for row in rows}).update(
+            status=Status.RESOLVED, live_key=None, resolved_at=self.now, last_at=self.now
+        )
+        for row in rows:
+            self.live.pop(row.live_key or "", None)
+
+    def _resolve_complete(self, touched: set[int]) -> None:
+        """Resolve each open incident whose last alert has ended."""
+        candidates = sorted(pk for pk in touched if self.incidents[pk].is_open)
+        if not candidates:
+            return
+        firing = Alert.objects.firing().filter(incident_id__in=candidates).order_by()
+        still = set(firing.values_list("incident_id", flat=True))
+        monitor = Actor(None, self.source.name, "monitor")
+        for pk in candidates:
+            if pk not in still:
+                lifecycle.resolve_locked(self.incidents[pk], monitor, by_monitor=True, now=self.now)
+                self.resolved.append(pk)
+
+    def _fire(self, alerts: list[CleanAlert]) -> None:
+        outdated, to_place, raised = [], [], defaultdict(list)
+        repeats: list[tuple[Alert, CleanAlert]] = []
+        for alert in alerts:
+            row = self.live.get(alert.live_key)
+            if row is None:
+                to_place.append((self._new_row(alert), alert))
+            elif self._starts_anew(row, alert):
+                outdated.append(row)
+                to_place.append((self._new_row(alert), alert))
+            else:
+                repeats.append((row, alert))
+                if row.incident_id is None:
+                    row.group_digest = alert.group_digest
+                    to_place.append((row, alert))
+                elif self._raises(row, alert):
+                    raised[row.incident_id].append(alert)
+        self._end(outdated)
+        self._count(repeats)
+        self._place(to_place, raised)
+
+    def _starts_anew(self, row: Alert, alert: CleanAlert) -> bool:
+        """Whether a firing alert is a new problem although its row still fires.
+
+        Only after a human resolved its incident: then the same start time, or none within four
+        hours, is still the problem that was answered. Alertmanager may move a start time back.
+        """
+        if row.incident_id is None or self.incidents[row.incident_id].is_open:
+            return False
+        if row.answered_at is None:
+            return True
+        if alert.started_at is None:
+            return self.now >= row.answered_at + ANSWERED_FOR
+        return alert.started_at > (row.started_at or row.answered_at)
+
+    def _raises(self, row: Alert, alert: CleanAlert) -> bool:
+        """Worse than it was and than its incident is: a severity lowered by hand stays so."""
+        incident = self.incidents[row.incident_id or 0]
+        return (
+            incident.is_open
+            and worse(alert.severity, row.severity)
+            and worse(alert.severity, incident.severity)
+        )
+
+    def _count(self, repeats: list[tuple[Alert, CleanAlert]]) -> None:
+        """One write for all that only repeat, one more for each whose words have changed."""
+        if not repeats:
+            return
+        self.counted = len(repeats)
+        pks = [row.pk for row, _ in repeats]
+        Alert.objects.filter(pk__in=pks).update(count=F("count") + 1, last_at=self.now)
+        for row, alert in repeats:
+            said = {
+                "title": alert.title,
+                "severity": alert.severity,
+                "labels": alert.labels,
+                "started_at": alert.started_at or row.started_at,
+            }
+            if row.answered_at:
+                del said["started_at"]  # what a later post is compared with
+            changed = {name: value for name, value in said.items() if getattr(row, name) != value}
+            if changed:
+                Alert.objects.filter(pk=row.pk).update(**changed)
+
+    def _place(
+        self, rows: list[tuple[Alert, CleanAlert]], raised: dict[int, list[CleanAlert]]
+    ) -> None:
+        """Give each its incident: the open one of its group, or a new one; info gets none."""
+        joining: dict[int, list[CleanAlert]] = defaultdict(list)
+        opening: dict[str, list[tuple[Alert, CleanAlert]]] = defaultdict(list)
+        for row, alert in rows:
+            if urgency_of(alert.severity) == Incident.Urgency.NONE:
+                self.kept += 1
+            elif group := self._open_group(alert.group_digest):
+                row.incident = self.incidents[group.incident_id]
+                joining[group.incident_id].append(alert)
+            else:
+                opening[alert.group_digest].append((row, alert))
+        for pk in sorted({*joining, *raised}):
+            self._join(self.incidents[pk], joining[pk], raised.get(pk, []))
+        groups = [self._open(members) for members in opening.values()]
+        OpenGroup.objects.bulk_create(sorted(groups, key=lambda group: group.digest))
+        self._save([row for row, _ in rows])
+
+    def _open_group(self, digest: str) -> OpenGroup | None:
+        group = self.groups.get(digest)
+        if group and not self.incidents[group.incident_id].is_open:
+            # Cannot be, as resolving deletes it; but no firing alert may end in a closed incident.
+            group.delete()
+            del self.groups[digest]
+            return None
+        return group
+
+    def _join(self, incident: Incident, new: list[CleanAlert], raised: list[CleanAlert]) -> None:
+        """Tell lifecycle once, by the worst of them, however many join."""
+        worst = _worst([*new, *raised])
+        more = len(new) + len(raised) - 1
+        for note in sorted({alert.note for alert in new if alert.note}):
+            kind = TimelineEntry.Kind.NOTE
+            timeline.write(incident, kind, note, at=self.now, via="monitor")
+        lifecycle.join(
+            incident,
+            title=f"{worst.title} and {more} more" if more else worst.title,
+            severity=worst.severity,
+            urgency=urgency_of(worst.severity),
+            is_new=bool(new),
+            now=self.now,
+        )
+        self.joined.add(incident.pk)
+
+    def _open(self, members: list[tuple[Alert, CleanAlert]]) -> OpenGroup:
+        """Open an incident for alerts of one group; the worst gives its words."""
+        worst = _worst([alert for _, alert in members])
+        notes = sorted({alert.note for _, alert in members if alert.note})
+        if len(members) > 1:
+            notes.insert(0, f"{len(members)} alerts.")
+        opening = Opening(
+            team=self.source.team,
+            title=worst.title,
+            detail=worst.detail,
+            severity=worst.severity,
+            urgency=urgency_of(worst.severity),
+            source_label=self.source.name,
+            labels=worst.labels,
+            links=worst.links,
+            policy=self.policy,
+            note=" ".join(notes),
+        )
+        incident = lifecycle.open_incident(opening, now=self.now)
+        self.opened.append(incident.pk)
+        for row, _ in members:
+            row.incident = incident
+        return OpenGroup(
+            digest=worst.group_digest, source=self.source, group=worst.group, incident=incident
+        )
+
+    def _new_row(self, alert: CleanAlert) -> Alert:
+        return Alert(
+            source=self.source,
+            key=alert.key,
+            live_key=alert.live_key,
+            group_digest=alert.group_digest,
+            sender_group=alert.sender_group,
+            title=alert.title,
+            severity=alert.severity,
+            labels=alert.labels,
+            started_at=alert.started_at,
+            first_at=self.now,
+            last_at=self.now,
+        )
+
+    def _save(self, rows: list[Alert]) -> None:
+        """Insert the new rows, in one order everywhere; an older one only gets its incident."""
+        for row in rows:
+            if row.pk and row.incident_id:
+                row.save(update_fields=["incident", "group_digest"])
+        new = [row for row in rows if not row.pk]
+        Alert.objects.bulk_create(sorted(new, key=lambda row: row.live_key or ""))
+
+
+def _worst(alerts: list[CleanAlert]) -> CleanAlert:
+    return min(alerts, key=lambda alert: SEVERITY_RANK[alert.severity])
+
+
+def _numbers(pks: list[int]) -> str:
+    shown = ", ".join(f"#{pk}" for pk in pks[:3])
+    return f"{shown} and {len(pks) - 3} more" if len(pks) > 3 else shown

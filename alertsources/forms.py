@@ -1,0 +1,38 @@
+"""The admin's form for alert sources: what the database cannot check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from alertsources.models import AlertSource
+
+if TYPE_CHECKING:
+    SourceModelForm = forms.ModelForm[AlertSource]
+else:
+    SourceModelForm = forms.ModelForm
+
+
+class AlertSourceForm(SourceModelForm):
+    class Meta:
+        model = AlertSource
+        fields = [
+            *("team", "name", "kind", "policy", "default_severity"),
+            *("group_by", "group_labels", "is_active"),
+        ]
+
+    def clean_group_labels(self) -> list[str]:
+        labels = self.cleaned_data["group_labels"] or []
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise forms.ValidationError('Expected a list of label names such as ["alertname"].')
+        return labels
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        policy, team = cleaned.get("policy"), cleaned.get("team")
+        if policy and team and policy.team_id != team.pk:
+            self.add_error("policy", f"This policy pages {policy.team}, not {team}.")
+        if cleaned.get("group_by") == "labels" and not cleaned.get("group_labels"):
+            self.add_error("group_labels", "Name at least one label to group by.")
+        return cleaned

@@ -1,0 +1,108 @@
+"""From the bytes of a request to the alerts in it; what cannot be understood becomes one too."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from alertsources import grouping
+from alertsources.cleaning import CleanAlert, clean, one_line, paragraphs
+from alertsources.models import AlertSource
+from alertsources.sources.base import FIRING, Unreadable, registry
+
+logger = logging.getLogger(__name__)
+
+# Each alert may open an incident; a body of 1 MiB could name 60,000.
+MOST_ALERTS = 1000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a body says: its alerts, each key once, and what could not be read of it."""
+
+    alerts: list[CleanAlert]
+    troubles: list[str]
+
+
+def read(body: bytes, source: AlertSource, *, kind: str, now: datetime) -> Reading:
+    """The alerts in a body, whatever its content type says. Never raises.
+
+    If anything was unreadable, the alert that says so is among them. Of several alerts with one
+    key the last counts.
+    """
+    alerts: dict[str, CleanAlert] = {}
+    troubles: list[str] = []
+    try:
+        for item in _items(body, kind):
+            if isinstance(item, Unreadable):
+                troubles.append(item.why)
+            else:
+                alert = clean(item, source)
+                alerts[alert.live_key] = alert
+    except Exception as error:  # no body may cost a page, whatever it breaks in here
+        troubles.append(_in_words(error))
+        logger.info("Unreadable alert from source %s: %s", source.pk, troubles[-1])
+    if troubles:
+        alert = unreadable(source, body, why=troubles, now=now)
+        alerts[alert.live_key] = alert
+    return Reading(list(alerts.values()), troubles)
+
+
+def _items(body: bytes, kind: str) -> Any:
+    found = registry[kind].parse(decode(body))
+    yield from islice(found, MOST_ALERTS)
+    if next(found, None) is not None:
+        yield Unreadable(f"it names more than {MOST_ALERTS} alerts; the rest was not read")
+
+
+def decode(body: bytes) -> Any:
+    """The JSON in a body: UTF-8, -16 or -32, with or without a byte order mark.
+
+    Bytes that are no text become replacement characters: a title with a hole pages better than
+    no title.
+    """
+    try:
+        return json.loads(body.decode(json.detect_encoding(body), "replace"))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise ValueError(f"it is not JSON ({error.msg}, {where})") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError:
+        raise ValueError("it holds a number that is too long") from None
+
+
+def unreadable(source: AlertSource, body: bytes, *, why: list[str], now: datetime) -> CleanAlert:
+    """The alert that says "something came that I could not read", one per source at a time.
+
+    It starts anew with every such body, so that one that a human has answered pages again.
+    """
+    key = "pagerpal:unreadable"
+    beginning = body[:2000].decode("utf-8", "replace")
+    reasons = "\n".join(f"- {paragraphs(reason, 300)}" for reason in why[:10])
+    return CleanAlert(
+        key=key,
+        live_key=grouping.digest(source.pk, key),
+        group=key,
+        group_digest=grouping.digest(source.pk, source.team_id, key),
+        sender_group="",
+        status=FIRING,
+        title=one_line(f"Unreadable alert from {source.name}", 200),
+        detail=f"What could not be read:\n{reasons}\n\nThe message begins:\n"
+        f"{paragraphs(beginning, 2000)}",
+        # It may have been anything, so it pages also where the default is not to.
+        severity="high" if source.default_severity == "info" else source.default_severity,
+        started_at=now,
+    )
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return one_line(str(error), 300) or "it could not be read"
+    return f"it has another shape than expected ({type(error).__name__})"

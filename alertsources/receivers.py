@@ -1,0 +1,78 @@
+"""Moves, answers or frees alerts and groups when their incident is resolved or reopened.
+
+Lifecycle sends the signal with the incident locked, inside the transaction that moves it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from alertsources.models import Alert, OpenGroup
+from incidents.lifecycle import Refused
+from incidents.models import Incident
+
+
+def follow_incident(
+    sender: Any, *, incident: Incident, move: str, by_monitor: bool, now: datetime, **_: Any
+) -> None:
+    if move == "resolved":
+        _free(incident, by_monitor=by_monitor, now=now)
+    elif move == "reopened":
+        _collect_again(incident)
+
+
+def _free(incident: Incident, *, by_monitor: bool, now: datetime) -> None:
+    """The next alert of its groups opens a new incident; what still fires has been answered."""
+    if not by_monitor:
+        still = Alert.objects.firing().filter(incident=incident, answered_at__isnull=True)
+        still.update(answered_at=now)
+    OpenGroup.objects.filter(incident=incident).delete()
+
+
+def _collect_again(incident: Incident) -> None:
+    """Take the groups back, unless a newer open incident has them or one of the alerts."""
+    alerts = list(Alert.objects.filter(incident=incident).order_by("group_digest", "pk"))
+    _refuse_if_newer(incident, alerts)
+    groups = {
+        alert.group_digest: OpenGroup(
+            digest=alert.group_digest, source_id=alert.source_id, incident=incident
+        )
+        for alert in alerts
+    }
+    try:
+        with transaction.atomic():
+            OpenGroup.objects.bulk_create(groups.values())
+    except IntegrityError:  # one of them was opened a moment ago
+        _refuse_if_newer(incident, alerts)
+        raise
+    Alert.objects.firing().filter(incident=incident).update(answered_at=None)
+
+
+def _refuse_if_newer(incident: Incident, alerts: list[Alert]) -> None:
+    digests = {alert.group_digest for alert in alerts}
+    group = (
+        OpenGroup.objects.filter(digest__in=digests)
+        .exclude(incident=incident)
+        .select_related("incident")
+        .first()
+    )
+    other = group.incident if group else _holder_of(incident, alerts)
+    if other:
+        raise Refused(f"#{other.pk} collects the same alerts now: look there.", other)
+
+
+def _holder_of(incident: Incident, alerts: list[Alert]) -> Incident | None:
+    """The other open incident in which one of these alerts fires, if any."""
+    keys = {(alert.source_id, alert.key) for alert in alerts}
+    firing = (
+        Alert.objects.firing()
+        .filter(source__in={s for s, _ in keys}, key__in={k for _, k in keys})
+        .exclude(incident=incident)
+        .exclude(incident__state=Incident.State.RESOLVED)
+        .filter(incident__isnull=False)
+        .select_related("incident")
+    )
+    return next((row.incident for row in firing if (row.source_id, row.key) in keys), None)
