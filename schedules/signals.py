@@ -4,3 +4,7 @@ from django.dispatch import Signal
 
 # A person was switched off or left a team. Arguments: user, team (None: all teams), now.
 person_left = Signal()
+
+# A team is about to be switched off. A receiver that objects returns one sentence that says why;
+# whoever sends it then leaves the team on. Arguments: team.
+team_closing = Signal()
