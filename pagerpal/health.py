@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 
 from incidents.models import Incident
-from notifications.models import Notification
 from pagerpal import migrating
 from pagerpal.models import WorkerHeartbeat
 
@@ -94,20 +93,26 @@ def _heartbeat(now: datetime) -> list[str]:
 
 
 def _overdue(now: datetime) -> list[str]:
-    late = now - OVERDUE_AFTER
-    troubles = []
-    if settings.ESCALATION_WORKER_ENABLED and Incident.objects.due(late).exists():
-        troubles.append("Escalation is behind: an incident's next step is over 2 minutes late.")
-    if settings.NOTIFICATION_RETRY_WORKER_ENABLED and Notification.objects.due(late).exists():
-        troubles.append("Sending is behind: a message is over 2 minutes late.")
-    return troubles
+    late = Incident.objects.due(now - OVERDUE_AFTER)
+    if settings.ESCALATION_WORKER_ENABLED and late.exists():
+        return ["Escalation is behind: the next step of an incident is over 2 minutes late."]
+    return []
 
 
 def _floors(now: datetime) -> list[str]:
     found: list[str] = []
     for floor in FLOORS:
-        if find_spec(f"{floor}.health"):
+        if not find_spec(f"{floor}.health"):
+            continue
+        try:
             found += import_module(f"{floor}.health").health(now)
+        except Error:
+            raise
+        except Exception:
+            log.exception("the health of %s cannot be judged", floor)
+            found.append(
+                f"The health of {floor} cannot be judged; the log of this process says why."
+            )
     return found
 
 

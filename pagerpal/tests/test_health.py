@@ -1,0 +1,217 @@
+"""Tests of the verdict on whether a page would go out, and of its two addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+
+from incidents.models import Incident
+from notifications.models import Notification
+from pagerpal import health, migrating
+from pagerpal.models import WorkerHeartbeat
+from pagerpal.testing import NOON, make_incident, make_user, minutes, seconds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def sending(settings: Any) -> None:
+    settings.NOTIFICATION_SENDING_ENABLED = True
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has not yet seen a migrated database."""
+    monkeypatch.setattr(health, "_is_migrated", False)
+
+
+def a_worker(now: datetime = NOON, name: str = "host:1") -> WorkerHeartbeat:
+    return WorkerHeartbeat.objects.create(name=name, started_at=now, beat_at=now)
+
+
+def a_message(now: datetime = NOON) -> Notification:
+    user = make_user()
+    return Notification.objects.create(
+        purpose="page",
+        thread="incident:1",
+        key="k",
+        user=user,
+        contact_method=user.contact_methods.get(),
+        channel="ntfy",
+        address="topic",
+        due_at=now,
+    )
+
+
+def refuse(*args: Any, **kwargs: Any) -> Any:
+    raise OperationalError('connection to server at "10.0.0.7", user "pager" failed')
+
+
+def test_all_is_well_with_a_living_worker_and_nothing_late() -> None:
+    a_worker()
+
+    found = health.verdict(NOON)
+
+    assert found.ok
+    assert found.notes == []
+
+
+def test_the_verdict_writes_nothing() -> None:
+    worker = a_worker()
+    WorkerHeartbeat.objects.update(waiting=7)
+
+    health.verdict(NOON)
+
+    worker.refresh_from_db()
+    assert worker.waiting == 7
+
+
+def test_without_a_worker_no_page_goes_out() -> None:
+    found = health.verdict(NOON)
+
+    assert found.troubles == ["No worker has ever run here: start manage.py worker."]
+
+
+def test_a_worker_that_is_silent_for_20_seconds_is_dead() -> None:
+    a_worker(NOON)
+    a_worker(NOON - minutes(30), "host:2")
+
+    assert health.verdict(NOON + seconds(20)).ok
+    found = health.verdict(NOON + seconds(21))
+    assert found.troubles == ["No worker is alive: the last sign was at 2026-11-23 12:00:00 UTC."]
+
+
+def test_a_step_over_two_minutes_late_is_trouble() -> None:
+    incident = make_incident(now=NOON)
+    a_worker(NOON + minutes(3))
+
+    assert health.verdict(NOON + minutes(2) - seconds(1)).ok
+    [trouble] = health.verdict(NOON + minutes(3)).troubles
+    assert "Escalation is behind" in trouble
+    Incident.objects.filter(pk=incident.pk).delete()
+
+
+def test_a_message_over_two_minutes_late_is_trouble() -> None:
+    a_message(NOON)
+    a_worker(NOON + minutes(3))
+
+    [trouble] = health.verdict(NOON + minutes(3)).troubles
+
+    assert "1 messages wait" in trouble
+
+
+def test_what_waits_because_of_a_setting_is_a_note_and_no_trouble(settings: Any) -> None:
+    settings.ESCALATION_WORKER_ENABLED = False
+    settings.NOTIFICATION_RETRY_WORKER_ENABLED = False
+    settings.NOTIFICATION_SENDING_ENABLED = False
+    make_incident(now=NOON)
+    a_message(NOON)
+    a_worker(NOON + minutes(9))
+
+    found = health.verdict(NOON + minutes(9))
+
+    assert found.ok
+    named = " ".join(found.notes)
+    assert "ESCALATION_WORKER_ENABLED" in named
+    assert "NOTIFICATION_RETRY_WORKER_ENABLED" in named
+    assert "NOTIFICATION_SENDING_ENABLED" in named
+
+
+def test_a_database_that_cannot_be_written_is_trouble_without_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_worker()
+    monkeypatch.setattr(WorkerHeartbeat.objects, "update", refuse)
+
+    found = health.verdict(NOON)
+
+    assert found.troubles == ["The database cannot be written; the log of this process says why."]
+
+
+def test_a_missing_migration_is_named(forgetful: None) -> None:
+    a_worker()
+    MigrationRecorder.Migration.objects.filter(app="incidents").delete()
+
+    found = health.verdict(NOON)
+
+    assert found.troubles == [
+        "1 migrations are not applied, first incidents.0001_initial: run manage.py migrate."
+    ]
+
+
+def test_migrations_are_looked_at_only_until_all_are_there(
+    forgetful: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_worker()
+    health.verdict(NOON)
+    monkeypatch.setattr(migrating, "missing", refuse)
+
+    assert health.verdict(NOON).ok
+
+
+def test_a_floor_that_cannot_be_judged_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_worker()
+    monkeypatch.setattr("incidents.health.health", lambda now: 1 / 0)
+
+    [trouble] = health.verdict(NOON).troubles
+
+    assert trouble == "The health of incidents cannot be judged; the log of this process says why."
+
+
+def test_health_answers_200_and_says_what_is_held(client: Client, settings: Any) -> None:
+    settings.NOTIFICATION_SENDING_ENABLED = False
+    a_worker(timezone.now())
+
+    answer = client.get("/health")
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/plain"
+    assert answer["Cache-Control"].startswith("max-age=0")
+    assert answer.content.decode().splitlines()[0] == "OK"
+    assert "NOTIFICATION_SENDING_ENABLED=false" in answer.content.decode()
+
+
+def test_health_answers_503_with_a_reason_a_line(client: Client) -> None:
+    answer = client.get("/health")
+
+    assert answer.status_code == 503
+    assert answer.content.decode() == "No worker has ever run here: start manage.py worker.\n"
+
+
+def test_live_asks_only_for_this_process_and_its_database(client: Client) -> None:
+    answer = client.get("/health/live")
+
+    assert (answer.status_code, answer.content) == (200, b"OK\n")
+
+
+def test_live_answers_503_without_a_database(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pagerpal.health.connection.cursor", refuse)
+
+    answer = client.get("/health/live")
+
+    assert answer.status_code == 503
+    assert b"10.0.0.7" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live"])
+def test_health_is_only_read(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405
+    assert client.head(path).content == b""
+
+
+def test_the_verdict_of_an_idle_house_asks_few_questions(
+    django_assert_max_num_queries: Any,
+) -> None:
+    a_worker()
+    health.verdict(NOON)
+
+    with django_assert_max_num_queries(12):
+        health.verdict(NOON)
