@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
@@ -95,7 +96,7 @@ class TimelineInline(EntryTabularInline):
 
 
 def _bulk(word: str) -> Callable[[IncidentAdmin, HttpRequest, QuerySet[Incident]], None]:
-    @admin.action(description=f"{acts.LABELS[word]} the selected incidents")
+    @admin.action(description=acts.LABELS[word], permissions=["act"])
     def act(modeladmin: IncidentAdmin, request: HttpRequest, queryset: QuerySet[Incident]) -> None:
         modeladmin.act_on(request, word, list(queryset.order_by("pk").values_list("pk", flat=True)))
 
@@ -107,7 +108,7 @@ def _bulk(word: str) -> Callable[[IncidentAdmin, HttpRequest, QuerySet[Incident]
 class IncidentAdmin(IncidentModelAdmin):
     """Facts are read-only; every act goes through lifecycle; nothing is ever deleted."""
 
-    list_display = ("title", "state", "severity", "team", "owner", "opened_at")
+    list_display = ("title", "standing", "team", "owner", "opened_at")
     list_filter = ("state", "severity", "team", "source_label")
     list_select_related = ("team", "owner")
     search_fields = ("=id", "title")
@@ -131,7 +132,15 @@ class IncidentAdmin(IncidentModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def view_on_site(self, obj: Model) -> str:  # type: ignore[override]
+    @admin.display(description="state", ordering="state")
+    def standing(self, incident: Incident) -> str:
+        return f"{incident.state}, {incident.severity}"
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Admins act for every team; everybody else answers on the incident's own page."""
+        return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
+
+    def view_on_site(self, obj: Model) -> str:
         return obj.get_absolute_url()  # type: ignore[attr-defined, no-any-return]
 
     def get_urls(self) -> list[URLPattern]:
@@ -149,7 +158,8 @@ class IncidentAdmin(IncidentModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         incident = self.get_object(request, object_id)
-        offered = acts.offered(incident) if incident else []
+        can_act = self.has_act_permission(request)
+        offered = acts.offered(incident) if incident and can_act else []
         tools = [(word, acts.LABELS[word]) for word in offered]
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), "acts": tools}
@@ -159,6 +169,8 @@ class IncidentAdmin(IncidentModelAdmin):
         """One of the buttons above the facts."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if not self.has_act_permission(request):
+            raise PermissionDenied
         incident = get_object_or_404(self.get_queryset(request), pk=pk)
         if word in acts.LABELS:
             self.act_on(request, word, [incident.pk])

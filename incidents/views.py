@@ -253,7 +253,7 @@ def _status_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
 
 
 def _timeline_facts(incident: Incident) -> dict[str, Any]:
-    entries = list(incident.timeline.all()[: MOST_ENTRIES + 1])
+    entries = list(incident.timeline.select_related("actor")[: MOST_ENTRIES + 1])
     return {
         "now": timezone.now(),
         "incident": incident,

@@ -1,11 +1,19 @@
 """Every address of PagerPal."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-from pagerpal import health_views
+from incidents.views import answer
+from pagerpal import access, health_views
+from pagerpal.dashboard import dashboard
 
 urlpatterns = [
+    path("", dashboard, name="home"),
+    path("dashboard", dashboard, name="dashboard"),
+    path("", include("incidents.urls")),
+    path("", include("alertsources.urls")),
+    path("a/<str:token>", answer, name="answer"),
+    *access.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
 ]

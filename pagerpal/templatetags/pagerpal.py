@@ -88,7 +88,8 @@ def icon(name: str) -> SafeString:
 
 @cache
 def _drawing(name: str) -> SafeString:
-    return get_template(f"partials/icons/{name}.svg").render()
+    drawing: SafeString = get_template(f"partials/icons/{name}.svg").render()  # type: ignore[assignment]
+    return drawing
 
 
 @register.simple_tag

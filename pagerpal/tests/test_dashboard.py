@@ -1,0 +1,240 @@
+"""The first page: who is on call, what is open, whether PagerPal works, what is left to set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from alertsources.models import Alert
+from incidents.models import Incident
+from pagerpal.models import WorkerHeartbeat
+from pagerpal.testing import (
+    NOON,
+    make_admin,
+    make_incident,
+    make_policy,
+    make_rotation,
+    make_source,
+    make_team,
+    make_user,
+    minutes,
+)
+from schedules.models import Override, Team, User
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def _noon() -> Iterator[None]:
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_user("alice", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def page(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(make_admin())
+    return client
+
+
+def words(response: Any) -> str:
+    return " ".join(response.content.decode().split())
+
+
+def beat() -> None:
+    now = timezone.now()
+    WorkerHeartbeat.objects.create(name="host-1", started_at=now, beat_at=now)
+
+
+def make_alert(team: Team) -> Alert:
+    return Alert.objects.create(
+        source=make_source(team),
+        key="a",
+        live_key="a" * 64,
+        group_digest="b" * 64,
+        title="Disk full",
+        severity="high",
+        first_at=NOON,
+        last_at=NOON,
+    )
+
+
+@pytest.mark.parametrize("address", ["/", "/dashboard"])
+def test_the_dashboard_needs_a_login(client: Client, address: str) -> None:
+    assert client.get(address)["Location"].startswith("/login")
+
+
+def test_it_says_that_i_am_on_call_and_until_when(page: Client, alice: User) -> None:
+    bob = make_user("bob")
+    make_rotation(make_team("Platform", alice, bob), bob, alice)
+
+    text = words(page.get("/"))
+
+    # Weekly from 2 November: the fourth week is alice's; 09:00 UTC is 10:00 in Berlin.
+    assert "You are on call for <strong><bdi>Platform</bdi></strong> until" in text
+    assert ">30 Nov 10:00</time>. Then <bdi>bob</bdi>." in text
+
+
+def test_a_gap_is_called_nobody(page: Client, alice: User) -> None:
+    rotation = make_rotation(make_team("Platform", alice), alice)
+    Override.objects.create(
+        rotation=rotation, user=None, starts_at=NOON - minutes(5), ends_at=NOON + minutes(60)
+    )
+
+    text = words(page.get("/"))
+
+    assert '<strong class="nobody">NOBODY</strong>' in text
+    assert ">14:00</time>, then <bdi>alice</bdi>" in text
+
+
+def test_only_my_teams_are_shown_but_admins_see_all(client: Client, alice: User) -> None:
+    make_rotation(make_team("Platform", alice), alice)
+    make_rotation(make_team("Strangers"), make_user("carol"))
+
+    client.force_login(alice)
+    mine = words(client.get("/"))
+    client.force_login(make_admin())
+    every = words(client.get("/"))
+
+    assert "Strangers" not in mine
+    assert "Strangers" in every
+
+
+def test_open_incidents_can_be_acknowledged_right_here(page: Client, alice: User) -> None:
+    incident = make_incident(make_team("Platform", alice), title="Disk full")
+
+    text = words(page.get("/"))
+    response = page.post(f"/incidents/{incident.pk}/acknowledge", {"next": "/"})
+
+    incident.refresh_from_db()
+    assert f'action="/incidents/{incident.pk}/acknowledge"' in text
+    assert (incident.state, response["Location"]) == ("acknowledged", "/")
+
+
+def test_trouble_is_the_first_thing_it_says(page: Client) -> None:
+    text = words(page.get("/"))
+
+    assert "PagerPal would not page now" in text
+    assert "No worker has ever run here" in text
+
+
+def test_a_working_pagerpal_says_so_and_when_its_worker_last_moved(page: Client) -> None:
+    beat()
+
+    text = words(page.get("/"))
+
+    assert "All is well" in text
+    assert ">13:00</time>" in text
+    assert "Safe mode" in text
+
+
+def test_an_unchanged_dashboard_is_answered_204(page: Client, alice: User) -> None:
+    beat()
+    incident = make_incident(make_team("Platform", alice))
+    seen = page.get("/").context["seen"]
+
+    again = page.get(f"/dashboard?seen={seen}", headers=HTMX)
+    Incident.objects.filter(pk=incident.pk).update(revision=9)
+    changed = page.get(f"/dashboard?seen={seen}", headers=HTMX)
+
+    assert again.status_code == 204
+    assert changed.content.lstrip().startswith(b'<div id="live"')
+
+
+def test_the_set_up_list_is_true_line_by_line(admin: Client) -> None:
+    def done() -> list[bool]:
+        return [task.is_done for task in admin.get("/").context["tasks"]]
+
+    nothing = done()
+    beat()
+    team = make_team("Platform")
+    bob = make_user("bob", ntfy=False)
+    make_rotation(team, bob)
+    without_contact = done()
+    bob.contact_methods.create(channel="ntfy", address="topic-bob")
+    make_policy(team, bob)
+    almost = done()
+
+    assert nothing == [False] * 5
+    assert without_contact == [True, True, False, False, False]
+    assert almost == [True, True, True, True, False]
+
+
+def test_the_set_up_list_names_who_cannot_be_reached(admin: Client) -> None:
+    make_rotation(make_team("Platform"), make_user("bob", ntfy=False))
+
+    text = words(admin.get("/"))
+
+    assert "without: bob" in text
+
+
+def test_the_set_up_list_goes_when_all_is_done(admin: Client) -> None:
+    beat()
+    bob = make_user("bob")
+    team = make_team("Platform", bob)
+    make_rotation(team, bob)
+    make_policy(team, bob)
+    make_alert(team)
+
+    response = admin.get("/")
+
+    assert response.context["tasks"] == []
+    assert "Until an alert wakes somebody" not in words(response)
+
+
+def test_who_cannot_be_reached_is_told(client: Client) -> None:
+    client.force_login(make_user("dave", ntfy=False))
+
+    text = words(client.get("/"))
+
+    assert "You have no contact method" in text
+    assert "You are in no team yet" in text
+
+
+def test_the_open_incidents_cost_no_more_queries_than_one(
+    page: Client, alice: User, django_assert_max_num_queries: Any
+) -> None:
+    team = make_team("Platform", alice)
+    make_rotation(team, alice)
+    for number in range(30):
+        make_incident(team, title=f"Number {number}")
+
+    with django_assert_max_num_queries(40):
+        response = page.get("/")
+
+    assert len(response.context["rows"]) == 20
+    assert "(10 more open)" in words(response)
+
+
+def test_wrong_addresses_get_a_page_with_a_way_out(page: Client) -> None:
+    response = page.get("/no/such/page")
+
+    assert response.status_code == 404
+    assert "There is no such page" in words(response)
+
+
+@pytest.mark.urls("pagerpal.tests.broken_urls")
+def test_a_broken_page_points_to_health(client: Client) -> None:
+    client.raise_request_exception = False
+
+    response = client.get("/broken")
+
+    assert response.status_code == 500
+    assert "PagerPal has a problem" in words(response)
+    assert 'href="/health"' in words(response)
