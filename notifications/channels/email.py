@@ -104,8 +104,9 @@ def _own_host() -> str:
 
 def _hand_over(mail: EmailMessage, address: str, deadline: Deadline) -> str:
     """The whole dialogue up to the server's word that it has taken the mail."""
-    server = _connect(deadline)
+    server = _server(deadline)
     try:
+        _expect(server.connect(settings.SMTP_HOST, settings.SMTP_PORT))
         _introduce(server, deadline)
         _step(server, deadline)
         _expect(server.mail(parseaddr(settings.SMTP_FROM)[1]))
@@ -121,14 +122,19 @@ def _hand_over(mail: EmailMessage, address: str, deadline: Deadline) -> str:
         server.close()
 
 
-def _connect(deadline: Deadline) -> smtplib.SMTP:
-    host, port = settings.SMTP_HOST, settings.SMTP_PORT
+def _server(deadline: Deadline) -> smtplib.SMTP:
+    """Not yet connected: a constructor that connects leaves an open socket when it is stopped."""
     # The name it greets with is given: smtplib would ask the resolver for it.
     own, timeout = _greeting_name(), calls.socket_timeout(deadline)
-    if settings.SMTP_SECURITY == "auto" and port == IMPLICIT_TLS_PORT:
+    server: smtplib.SMTP
+    if settings.SMTP_SECURITY == "auto" and settings.SMTP_PORT == IMPLICIT_TLS_PORT:
         context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(host, port, own, timeout=timeout, context=context)
-    return smtplib.SMTP(host, port, own, timeout=timeout)
+        server = smtplib.SMTP_SSL(local_hostname=own, timeout=timeout, context=context)
+    else:
+        server = smtplib.SMTP(local_hostname=own, timeout=timeout)
+    # The name its certificate must bear, which smtplib takes from its constructor only.
+    server._host = settings.SMTP_HOST  # type: ignore[attr-defined]
+    return server
 
 
 def _greeting_name() -> str:
