@@ -39,7 +39,8 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
     users = User.objects.in_bulk(people)
     plain = Policy(
         steps=tuple(_step(row) for row in rows),
-        **({"repeats": policy.repeats, "repeat_after": policy.repeat_after} if policy else {}),
+        repeats=policy.repeats if policy else 0,
+        repeat_after=policy.repeat_after if policy else Policy.repeat_after,
         team=_members(memberships, Membership.Role.LEAD, Membership.Role.RESPONDER),
         leads=_members(memberships, Membership.Role.LEAD),
         fallback=fallback,

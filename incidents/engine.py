@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from incidents import directory, lifecycle, planner, timeline
 from incidents.directory import Directory
@@ -34,12 +33,6 @@ RUN_DUE_STEPS = lifecycle.RUN_DUE_STEPS
 STALE_AFTER = timedelta(minutes=10)
 # After planning itself failed.
 PLAN_AGAIN_AFTER = timedelta(seconds=30)
-
-_RANK = Case(
-    *(When(severity=word, then=Value(rank)) for word, rank in SEVERITY_RANK.items()),
-    default=Value(9),
-    output_field=IntegerField(),
-)
 
 
 @dataclass(frozen=True)
@@ -75,29 +68,32 @@ def run_best_due(now: datetime) -> Stepped | None:
     """
     if not settings.ESCALATION_WORKER_ENABLED:
         return None
-    for team_id, rank in _teams_with_due(now):
-        chosen: list[int] = []
-
-        def attempt(
-            team: int = team_id, rank: int = rank, chosen: list[int] = chosen
-        ) -> Stepped | None:
-            with transaction.atomic():
-                incident = _lock_best(team, rank, now)
-                if incident is None:
-                    return None
-                chosen[:] = [incident.pk]
-                return _step(incident, now)
-
-        try:
-            stepped = repeat_on_conflict(attempt)
-        except Exception:
-            if not chosen:
-                raise
-            log.exception("planning incident %s failed", chosen[0])
-            return _page_plainly(chosen[0], now)
-        if stepped:
+    for team_id, severity in _teams_with_due(now):
+        if stepped := _run_in_team(team_id, severity, now):
             return stepped
     return None
+
+
+def _run_in_team(team_id: int, severity: str, now: datetime) -> Stepped | None:
+    chosen: list[int] = []
+
+    def attempt() -> Stepped | None:
+        with transaction.atomic():
+            incident = _lock_best(team_id, severity, now)
+            if incident is None:
+                return None
+            chosen[:] = [incident.pk]
+            return _step(incident, now)
+
+    try:
+        return repeat_on_conflict(attempt)
+    except OperationalError:
+        raise  # the database's trouble, not the plan's: the sweep comes back to it
+    except Exception:
+        if not chosen:
+            raise
+        log.exception("planning incident %s failed", chosen[0])
+        return _page_plainly(chosen[0], now)
 
 
 def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
@@ -127,23 +123,24 @@ def _predict(book: Directory, state: planner.State, at: datetime, limit: int) ->
     ][:limit]
 
 
-def _teams_with_due(now: datetime) -> list[tuple[int, int]]:
-    """(team, worst rank due there), worst first; by lot among equals, so no team waits behind
-    another's storm."""
-    due = Incident.objects.due(now).annotate(worst=_RANK).values_list("team_id", "worst")
-    best: dict[int, int] = {}
-    for team_id, rank in due.order_by().distinct():
-        best[team_id] = min(rank, best.get(team_id, 99))
-    return sorted(best.items(), key=lambda pair: (pair[1], random.random()))  # noqa: S311
+def _teams_with_due(now: datetime) -> list[tuple[int, str]]:
+    """(team, worst severity due there), worst first; by lot among equals, so that no team waits
+    behind another's storm."""
+    best: dict[int, str] = {}
+    for team_id, severity in (
+        Incident.objects.due(now).order_by().values_list("team_id", "severity").distinct()
+    ):
+        known = best.get(team_id, severity)
+        best[team_id] = min(severity, known, key=SEVERITY_RANK.__getitem__)
+    lots = [(SEVERITY_RANK[word], random.random(), team, word) for team, word in best.items()]  # noqa: S311
+    return [(team, word) for _, _, team, word in sorted(lots)]
 
 
-def _lock_best(team_id: int, rank: int, now: datetime) -> Incident | None:
-    due: QuerySet[Incident] = (
-        Incident.objects.due(now).filter(team_id=team_id).annotate(worst=_RANK)
-    )
+def _lock_best(team_id: int, severity: str, now: datetime) -> Incident | None:
+    due = Incident.objects.due(now).filter(team_id=team_id, severity=severity)
     if connection.features.has_select_for_update:
         due = due.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return due.filter(worst=rank).order_by("-opened_at", "-pk").first()
+    return due.select_related("team", "policy").order_by("-opened_at", "-pk").first()
 
 
 def _step(incident: Incident, now: datetime) -> Stepped:

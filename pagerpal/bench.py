@@ -382,11 +382,11 @@ def throw_away_postgres(server: str) -> Iterator[str]:
     name = f"pagerpal_bench_{os.getpid()}"
     base = re.sub(r"^postgres(ql)?", "postgresql", server).rpartition("/")[0]
     with psycopg.connect(f"{base}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        admin.execute(f"CREATE DATABASE {name}")
         try:
             yield f"{base}/{name}"
         finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def run(label: str, database: str, alerts: int) -> None:

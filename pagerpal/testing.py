@@ -21,6 +21,7 @@ from notifications.channels.base import Deadline, Message, Receipt, SendError
 from notifications.models import ContactMethod
 from schedules.models import Membership, Rotation, RotationMember, Team, User
 
+FIVE_MINUTES = timedelta(minutes=5)
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 
 
@@ -89,7 +90,7 @@ def make_rotation(team: Team, *people: User, **fields: Any) -> Rotation:
 def make_policy(
     team: Team,
     *steps: Rotation | User | str | list[User],
-    delay: timedelta = minutes(5),
+    delay: timedelta = FIVE_MINUTES,
     **fields: Any,
 ) -> EscalationPolicy:
     """One step per argument: a rotation, a person, people, or "team"."""
@@ -135,7 +136,7 @@ class RecordingChannel:
     example_address: ClassVar[str] = "topic-alice"
 
     def __init__(self, slug: str, recorder: Recorder) -> None:
-        self.slug = slug  # type: ignore[misc]
+        self.slug = slug
         self.recorder = recorder
 
     def needs(self) -> list[str]:

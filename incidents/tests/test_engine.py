@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from incidents import engine, lifecycle
-from incidents.lifecycle import Actor, Opening
+from incidents import engine, lifecycle, planner
+from incidents.lifecycle import Opening
 from incidents.models import EscalationStep, Incident
+from notifications import outbox
 from notifications.channels.base import SendError
 from notifications.models import ContactMethod, Notification
 from pagerpal.testing import (
@@ -25,6 +26,7 @@ from pagerpal.testing import (
     seconds,
 )
 from schedules.models import Override, Team, User
+from schedules.people import switch_off
 
 pytestmark = pytest.mark.django_db
 
@@ -172,7 +174,7 @@ def test_it_is_never_silent_at_the_end(recorder: Recorder) -> None:
     paged = []
     for minute in range(0, 61, 5):
         run_worker(NOON + minutes(minute))
-        paged += [(minute, to[:5].rstrip("@")) for _, to, _ in recorder.take_all()]
+        paged += [(minute, to.partition("@")[0]) for _, to, _ in recorder.take_all()]
 
     assert paged[:5] == [(0, "alice"), (15, "alice"), (15, "bob"), (30, "alice"), (30, "bob")]
     assert paged[-1][0] == 60
@@ -184,14 +186,14 @@ def test_one_bad_contact_method_harms_nobody(
     alice, bob = only_email("alice"), only_email("bob")
     team = make_team("Platform", alice, bob)
     incident = opened(team, make_policy(team, [alice, bob]))
-    real = engine.outbox.page_person
+    real = outbox.page_person
 
     def fails_for_alice(user: User, **facts: Any) -> Any:
         if user == alice:
             raise ValueError("a broken rule")
         return real(user, **facts)
 
-    monkeypatch.setattr(engine.outbox, "page_person", fails_for_alice)
+    monkeypatch.setattr(outbox, "page_person", fails_for_alice)
     run_worker(NOON)
 
     recorder.take("bob@example.org", "email")
@@ -205,7 +207,7 @@ def test_if_planning_fails_the_leads_are_paged_plainly_and_it_is_tried_again(
     team = make_team("Platform", alice, leads=(lead,))
     incident = opened(team, make_policy(team, alice))
     with monkeypatch.context() as broken:
-        broken.setattr(engine.planner, "plan", lambda *_, **__: 1 / 0)
+        broken.setattr(planner, "plan", lambda *_, **__: 1 / 0)
         run_worker(NOON)
 
     incident.refresh_from_db()
@@ -231,7 +233,8 @@ def test_after_an_hour_down_only_the_newest_step_is_sent(recorder: Recorder) -> 
     recorder.take("bob@example.org", "email")
     assert incident.escalate_at == NOON + minutes(65)
     old = Notification.objects.get(user=alice)
-    assert (old.state, old.outcome) == ("cancelled", "superseded")
+    assert old.state == "cancelled"
+    assert old.outcome.startswith("superseded")
 
 
 def test_a_step_removed_while_it_waits_is_replaced_by_the_one_in_its_place(
@@ -293,6 +296,7 @@ def test_safe_mode_holds_every_message_and_counts_it_as_taken(settings: Any) -> 
     incident.refresh_from_db()
     held = Notification.objects.get(user=alice)
     assert held.state == "held"
+    assert held.rendered is not None
     assert "Disk full" in held.rendered["title"]
     assert "/a/" in held.rendered["answer_url"]
     assert incident.nobody_reached_at is None
@@ -305,9 +309,7 @@ def test_low_urgency_counts_its_step_from_the_first_message(
     team = make_team("Platform", alice)
     incident = opened(team, make_policy(team, alice, alice), severity="warning", urgency="low")
     later = NOON + minutes(30)
-    monkeypatch.setattr(
-        engine.outbox, "page_person", lambda *_, **__: engine.outbox.Written(1, None, later)
-    )
+    monkeypatch.setattr(outbox, "page_person", lambda *_, **__: outbox.Written(1, None, later))
 
     engine.run_best_due(NOON)
 
@@ -318,8 +320,6 @@ def test_low_urgency_counts_its_step_from_the_first_message(
 def test_when_a_person_leaves_the_next_step_is_called_and_their_incidents_start_anew(
     recorder: Recorder,
 ) -> None:
-    from schedules.people import switch_off
-
     alice, bob, root = only_email("alice"), only_email("bob"), make_admin()
     team = make_team("Platform", alice, bob)
     policy = make_policy(team, alice, bob)
@@ -327,7 +327,7 @@ def test_when_a_person_leaves_the_next_step_is_called_and_their_incidents_start_
     engine.run_best_due(NOON)
     owned = make_incident(team, policy=policy, state="acknowledged", owner=alice)
 
-    switch_off(alice, Actor.person(root, "admin").user, NOON + seconds(10))
+    switch_off(alice, by=root, now=NOON + seconds(10))
     run_worker(NOON + seconds(10))
 
     owned.refresh_from_db()

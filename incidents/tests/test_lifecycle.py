@@ -190,13 +190,20 @@ def test_an_owner_is_told_once_of_new_alerts_and_again_when_it_gets_worse(
 def test_a_raised_urgency_pages_a_triggered_incident_anew(recorder: Recorder) -> None:
     alice = make_user("alice")
     team = make_team("Platform", alice)
-    incident = make_incident(team, severity="warning", urgency="low", policy=make_policy(team, alice))
+    incident = make_incident(
+        team, severity="warning", urgency="low", policy=make_policy(team, alice)
+    )
     run_worker(NOON)
     recorder.take("topic-alice")
 
     incident.refresh_from_db()
     lifecycle.join(
-        incident, title="x", severity="critical", urgency="high", is_new=False, now=NOON + minutes(1)
+        incident,
+        title="x",
+        severity="critical",
+        urgency="high",
+        is_new=False,
+        now=NOON + minutes(1),
     )
     run_worker(NOON + minutes(1))
 
