@@ -46,27 +46,29 @@ class Admission:
         self.groups: dict[str, OpenGroup] = {}
         self.incidents: dict[int, Incident] = {}
         # What was done, for the answer.
+        self.about: set[int] = set()
         self.opened: list[int] = []
-        self.joined: set[int] = set()
+        self.joined: list[int] = []
         self.resolved: list[int] = []
         self.counted = self.ended = self.kept = 0
 
     def run(self, alerts: list[CleanAlert]) -> None:
         self._lock(alerts)
         touched = self._resolve(alert for alert in alerts if not alert.is_firing)
+        self.about |= touched
         self._fire([alert for alert in alerts if alert.is_firing])
         self._resolve_complete(touched)
 
     @property
     def met(self) -> list[int]:
-        """Every incident that these alerts are about, the opened ones first."""
-        return [*self.opened, *sorted(self.incidents)]
+        """The incidents that these alerts belong to now, the opened ones first."""
+        return [*self.opened, *sorted(self.about.union(self.joined).difference(self.opened))]
 
     def in_words(self) -> str:
         """What was done, in short sentences for the sender."""
         said = (
             (self.opened, f"Opened {_numbers(self.opened)}."),
-            (self.joined, f"Joined {_numbers(sorted(self.joined))}."),
+            (self.joined, f"Joined {_numbers(self.joined)}."),
             (self.resolved, f"Resolved {_numbers(self.resolved)}."),
             (self.kept, "Severity info: kept without an incident."),
             (self.counted, f"{self.counted} known already: counted."),
@@ -191,6 +193,7 @@ class Admission:
         if not repeats:
             return
         self.counted = len(repeats)
+        self.about |= {row.incident_id for row, _ in repeats if row.incident_id}
         pks = [row.pk for row, _ in repeats]
         Alert.objects.filter(pk__in=pks).update(count=F("count") + 1, last_at=self.now)
         for row, alert in repeats:
@@ -250,7 +253,7 @@ class Admission:
             is_new=bool(new),
             now=self.now,
         )
-        self.joined.add(incident.pk)
+        self.joined.append(incident.pk)
 
     def _open(self, members: list[tuple[Alert, CleanAlert]]) -> OpenGroup:
         """Open an incident for alerts of one group; the worst gives its words."""

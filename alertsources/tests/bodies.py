@@ -21,17 +21,9 @@ def nasty(name: str) -> bytes:
     return (PAYLOADS / "nasty" / name).read_bytes()
 
 
-def post(
-    body: Any,
-    url: str = "/api/v1/alerts",
-    *,
-    key: str = KEY,
-    client: Client | None = None,
-    **headers: Any,
-) -> Any:
+def post(body: Any, url: str = "/api/v1/alerts", *, key: str = KEY, **headers: str) -> Any:
     """Send bytes as they are, anything else as JSON, with the key in X-API-Key."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sender = client or Client()
     if key:
         headers = {"X-API-Key": key, **headers}
-    return sender.post(url, raw, content_type="application/json", headers=headers)
+    return Client().post(url, raw, content_type="application/json", headers=headers)
