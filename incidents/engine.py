@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from incidents import directory, lifecycle, planner, timeline
 from incidents.directory import Directory
@@ -69,31 +69,58 @@ def run_best_due(now: datetime) -> Stepped | None:
     if not settings.ESCALATION_WORKER_ENABLED:
         return None
     for team_id, severity in _teams_with_due(now):
-        if stepped := _run_in_team(team_id, severity, now):
-            return stepped
+        for incident in _candidates(team_id, severity, now):
+            if stepped := _run(incident, now):
+                return stepped
     return None
 
 
-def _run_in_team(team_id: int, severity: str, now: datetime) -> Stepped | None:
-    chosen: list[int] = []
+def _candidates(team_id: int, severity: str, now: datetime) -> list[Incident]:
+    """The newest few; each worker begins at another of them, so that they seldom meet."""
+    due = Incident.objects.due(now).filter(team_id=team_id, severity=severity)
+    newest = due.select_related("team", "policy").order_by("-opened_at", "-pk")
+    found = list(newest[: settings.WORKERS])
+    random.shuffle(found)
+    return found
 
-    def attempt() -> Stepped | None:
-        with transaction.atomic():
-            incident = _lock_best(team_id, severity, now)
-            if incident is None:
-                return None
-            chosen[:] = [incident.pk]
-            return _step(incident, now)
 
+def _run(incident: Incident, now: datetime) -> Stepped | None:
+    """Plan, then write if the incident still stands where it stood; None when it does not.
+
+    Planning reads a lot, so it happens before the transaction: on SQLite that keeps every other
+    writer waiting. The revision tells whether anything happened in between.
+    """
     try:
-        return repeat_on_conflict(attempt)
+        book = _directory(incident, now)
+        ticks = planner.plan(
+            book.policy,
+            _state(incident),
+            now,
+            on_call=book.on_call,
+            reachable=book.reachable,
+            limit=2,
+        )
+        return repeat_on_conflict(lambda: _write(incident, ticks, book, now))
     except OperationalError:
         raise  # the database's trouble, not the plan's: the sweep comes back to it
     except Exception:
-        if not chosen:
-            raise
-        log.exception("planning incident %s failed", chosen[0])
-        return _page_plainly(chosen[0], now)
+        log.exception("planning incident %s failed", incident.pk)
+        return _page_plainly(incident.pk, now)
+
+
+def _write(
+    planned_for: Incident, ticks: list[planner.Planned], book: Directory, now: datetime
+) -> Stepped | None:
+    with transaction.atomic():
+        incident = (
+            Incident.objects.due(now)
+            .select_for_update(skip_locked=True, no_key=True, of=("self",))
+            .select_related("team")
+            .filter(pk=planned_for.pk, revision=planned_for.revision)
+            .filter(escalate_at=planned_for.escalate_at)
+            .first()
+        )
+        return _step(incident, ticks, book, now) if incident else None
 
 
 def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
@@ -136,19 +163,10 @@ def _teams_with_due(now: datetime) -> list[tuple[int, str]]:
     return [(team, word) for _, _, team, word in sorted(lots)]
 
 
-def _lock_best(team_id: int, severity: str, now: datetime) -> Incident | None:
-    due = Incident.objects.due(now).filter(team_id=team_id, severity=severity)
-    if connection.features.has_select_for_update:
-        due = due.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return due.select_related("team", "policy").order_by("-opened_at", "-pk").first()
-
-
-def _step(incident: Incident, now: datetime) -> Stepped:
-    """One tick of a locked, due incident, in the caller's transaction."""
-    book = _directory(incident, now)
-    ticks = planner.plan(
-        book.policy, _state(incident), now, on_call=book.on_call, reachable=book.reachable, limit=2
-    )
+def _step(
+    incident: Incident, ticks: list[planner.Planned], book: Directory, now: datetime
+) -> Stepped:
+    """Write one tick of a locked, due incident, in the caller's transaction."""
     planned = ticks[0]
     for reason in planned.reasons:
         timeline.write(incident, Kind.NOT_PAGED, reason, at=now, via="engine")
