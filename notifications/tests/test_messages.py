@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from notifications import messages
+from notifications.channels.base import Message
+from notifications.models import Notification
+from notifications.tests.pages import FACTS
+from pagerpal.testing import NOON, at
+from schedules.models import User
+
+
+def rendered(purpose: str = "page", *, zone: str = "Europe/Berlin", **facts: Any) -> Message:
+    row = Notification(
+        purpose=purpose,
+        thread="incident:412",
+        key="page:981/method:7/repeat:0",
+        context={**FACTS, **facts},
+        user=User(name="ann", time_zone=zone),
+        due_at=NOON,
+    )
+    return messages.render(row)
+
+
+def test_a_page_says_how_bad_what_since_when_and_what_is_next(settings: Any) -> None:
+    settings.PAGERPAL_BASE_URL = "https://pager.example.org"
+
+    message = rendered()
+
+    assert message.title == "[critical] Disk full on db-6 (#412)"
+    assert message.body.splitlines() == [
+        "Since 12:58 CET, 3 alerts.",
+        "Platform, from Alertmanager.",
+        "Next: bob at 13:05",
+        "97 % of /var",
+    ]
+    assert message.priority == 5
+    assert message.tags == ("rotating_light",)
+    assert message.open_url == "https://pager.example.org/incidents/412"
+    assert message.answer_url == "https://pager.example.org/a/t0ken"
+    assert message.headers["X-PagerPal-Incident"] == "412"
+
+
+def test_low_urgency_does_not_ring_through() -> None:
+    message = rendered(urgency="low", severity="warning")
+
+    assert message.priority == 3
+    assert message.tags == ("warning",)
+
+
+def test_times_of_another_day_say_the_day() -> None:
+    message = rendered(opened_at="2026-11-22T22:30:00+00:00", zone="UTC")
+
+    assert "Since 22 Nov 22:30 UTC" in message.body
+
+
+def test_a_time_after_midnight_is_of_the_recipients_day() -> None:
+    row = Notification(
+        key="k",
+        context=FACTS | {"opened_at": "2026-11-23T22:58:00+00:00"},
+        user=User(time_zone="Europe/Berlin"),
+        due_at=at("2026-11-23 23:01"),
+    )
+
+    assert "Since 23:58 CET" not in messages.render(row).body
+    assert "Since 23 Nov 23:58 CET" in messages.render(row).body
+
+
+def test_all_mails_of_an_incident_have_one_subject() -> None:
+    page, worse = rendered(severity="warning"), rendered("growth", severity="critical", news="x")
+
+    assert page.subject == worse.subject == "Disk full on db-6 (#412)"
+
+
+def test_a_test_is_called_one() -> None:
+    message = rendered(is_test=True)
+
+    assert message.title == "TEST [critical] Disk full on db-6 (#412)"
+    assert "This is a test: nothing is wrong." in message.body
+    assert message.subject.startswith("TEST ")
+
+
+def test_growth_says_the_news_first_and_has_no_button_to_take_it_again() -> None:
+    message = rendered("growth", news="4th alert: db-7 is full too")
+
+    assert message.body.splitlines()[0] == "4th alert: db-7 is full too"
+    assert message.answer_url == ""
+    assert message.open_url
+
+
+def test_a_repeat_says_that_nobody_has_answered() -> None:
+    assert rendered(repeat=2).body.startswith("Nobody has answered yet.")
+
+
+def test_the_owner_is_asked_a_question() -> None:
+    message = rendered("ask_owner")
+
+    assert "Still yours?" in message.body
+    assert message.answer_url
+
+
+def test_an_order_to_clear_names_the_message() -> None:
+    message = rendered("update", clears="page:1/method:2/repeat:0")
+
+    assert message.clears == "page:1/method:2/repeat:0"
+
+
+def test_hostile_text_stays_text() -> None:
+    message = rendered(
+        title="<script>alert(1)</script>\r\nBcc: x@example.org",
+        detail="</pre><img src=x>",
+        team="<b>T</b>",
+        links=[{"label": "<i>", "url": "javascript:alert(1)"}, {"url": "https://ok.example/"}],
+    )
+
+    assert "\n" not in message.title
+    for tag in ("<script", "<img", "<b>", "<i>", "javascript:"):
+        assert tag not in message.html
+    assert "&lt;script&gt;" in message.html
+    assert "https://ok.example/" in message.html
+
+
+def test_the_html_has_one_button_and_loads_nothing() -> None:
+    html = rendered().html
+
+    assert html.count("Acknowledge") == 1
+    assert "/a/t0ken" in html
+    assert "src=" not in html
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {},
+        [],
+        None,
+        "text",
+        {"title": None, "number": None, "next": "soon", "opened_at": 7, "links": 3},
+        {"title": 5, "next": {"at": "never", "who": ["x"]}, "opened_at": "yesterday"},
+        {"title": "x", "alerts": "many", "links": [1, None, {"url": "http://[broken"}]},
+    ],
+)
+def test_broken_facts_still_make_a_message(context: Any) -> None:
+    row = Notification(
+        key="k", thread="incident:1", context=context, user=User(time_zone="Mars/Base"), due_at=NOON
+    )
+
+    message = messages.render(row)
+
+    assert message.title
+    assert message.key == "k"
