@@ -102,8 +102,8 @@ class AlertSourceAdmin(SourceModelAdmin):
     def key(self, source: AlertSource) -> SafeString:
         text = format_html("<code>{}</code>", source.masked_api_key)
         if source.old_key_until and source.old_key_until > timezone.now():
-            until = timezone.localtime(source.old_key_until)
-            text = format_html("{} (the one before works until {:%d %b %H:%M})", text, until)
+            until = f"{timezone.localtime(source.old_key_until):%d %b %H:%M}"
+            text = format_html("{} (the one before works until {})", text, until)
         return text
 
     @admin.display(description="set-up")
