@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-from pagerpal import env, orphans
-
-orphans.die_with_supervisor()
+from pagerpal import env
 
 _root = Path(__file__).resolve().parent.parent
 env.load_dotenv(Path(env.text("PAGERPAL_ENV_FILE", str(_root / ".env"))))
@@ -30,4 +28,5 @@ forwarded_allow_ips = ",".join(env.words("TRUSTED_PROXIES"))
 # Paths hold keys and answer tokens; Django logs what fails.
 accesslog = None
 loglevel = "warning"
-# No preload: it saves no memory. No max_requests: recycling the only process stalls.
+# No preload: `serve` has loaded everything before it forks.
+# No max_requests: recycling the only process stalls.

@@ -8,8 +8,6 @@ killed worker may have held the pool's lock); whoever started us starts us again
 
 from __future__ import annotations
 
-import gc
-import importlib
 import logging
 import os
 import signal
@@ -29,7 +27,7 @@ from django_q.signals import post_execute, pre_execute
 from incidents import engine
 from incidents.models import Incident
 from notifications import dispatch, kicks, outbox
-from pagerpal import orphans, pulse
+from pagerpal import orphans, pulse, warming
 from pagerpal.models import WorkerHeartbeat
 
 log = logging.getLogger(__name__)
@@ -42,8 +40,6 @@ FORGET_AFTER = timedelta(hours=1)
 STOP_WITHIN = 30.0
 # How long late pages are held back for the engine, which ends those that a newer step replaces.
 HOLD_LATE_PAGES = 30.0
-# What the pool runs; loaded before the fork, so that its processes share the memory.
-TASK_MODULES = ("incidents.tasks", "notifications.tasks", "notifications.channels")
 
 
 @dataclass
@@ -128,7 +124,6 @@ class Worker:
     def run(self) -> None:
         """Return after a stop; a pool that cannot be trusted any more never returns."""
         _lead_own_group()
-        orphans.die_with_supervisor()
         _prepare_to_fork()
         self.cluster = Cluster()
         for number in (signal.SIGTERM, signal.SIGINT):  # after the cluster's own, which we replace
@@ -195,17 +190,13 @@ def _lead_own_group() -> None:
 
 def _prepare_to_fork() -> None:
     """Load and share what the pool needs; fork safely: no open connection and one thread."""
-    for module in TASK_MODULES:
-        importlib.import_module(module)
+    warming.warm(web=False)
     orphans.children_die_with_us()
     pulse.share()
     pre_execute.connect(_task_started, dispatch_uid="pagerpal")
     post_execute.connect(_task_finished, dispatch_uid="pagerpal")
-    connections.close_all()
     if threading.active_count() > 1:
         raise RuntimeError(f"threads before the fork: {threading.enumerate()}")
-    gc.collect()
-    gc.freeze()  # the collector no longer writes to, and so copies, the shared pages
 
 
 def _task_started(**kwargs: Any) -> None:

@@ -69,11 +69,6 @@ class Call:
     body: Any
     at: float
 
-    @property
-    def key(self) -> str:
-        """What names the message, whatever else it says."""
-        return f"{self.body.get('topic')}" if isinstance(self.body, dict) else ""
-
 
 class NtfyServer:
     """Records every call. `hang()` keeps callers waiting, `fail()` refuses them, `work()` again."""
@@ -359,7 +354,7 @@ def _postgres_url(name: str) -> str:
     return f"postgres://{values['USER']}{password}@{host}:{port}/{name}"
 
 
-# --- Fixtures, imported by the tests that use them ------------------------------------------------
+# --- Fixtures, loaded by conftest.py -------------------------------------------------------------
 @pytest.fixture
 def ntfy() -> Iterator[NtfyServer]:
     server = NtfyServer()

@@ -248,6 +248,7 @@ def test_a_stopped_holder_costs_a_bounded_wait(
     assert 0.3 <= time.monotonic() - begun < 2
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads
 def test_a_fork_neither_shares_nor_frees_the_parents_turn(path: str) -> None:
     queue = WriteQueue(f"{path}.lock", patience=0)
     queue.acquire()

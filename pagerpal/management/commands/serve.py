@@ -1,14 +1,24 @@
 """manage.py serve: the whole of PagerPal with one command."""
 
-import os
+from __future__ import annotations
+
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
-from django.db import connections
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
+from gunicorn.app.wsgiapp import WSGIApplication
 
-from pagerpal import first_run, migrating, supervisor
+from pagerpal import first_run, migrating, warming
+from pagerpal.supervisor import Program, Supervisor
+from pagerpal.worker import Worker
+
+# PostgreSQL may be started together with us.
+WAIT_FOR_DATABASE = 60.0
+GUNICORN_CONF = Path(__file__).resolve().parents[2] / "gunicorn_conf.py"
 
 
 class Command(BaseCommand):
@@ -16,22 +26,39 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if migrating.bring_up_to_date():
+        self.wait_for_database()
+        if migrating.bring_up_to_date(verbosity=0):
             self.stdout.write("The database is up to date.")
         first_run.announce(sys.stdout)
         self.stdout.write(self.welcome())
-        connections.close_all()
-        self.stdout.flush()
-        # Becomes a small process without Django. -S: nothing from site-packages is needed;
-        # -P: the files beside it must not hide the standard library's.
-        python = sys.executable
-        os.execv(python, [python, "-S", "-P", supervisor.__file__])  # noqa: S606
+        warming.warm(web=True)
+        Supervisor([Program("web", run_web), Program("worker", run_worker)]).run()
+
+    def wait_for_database(self) -> None:
+        ends = time.monotonic() + WAIT_FOR_DATABASE
+        while True:
+            try:
+                return connection.ensure_connection()
+            except OperationalError as error:
+                if time.monotonic() > ends:
+                    raise CommandError(f"The database does not answer: {error}") from error
+                self.stderr.write(f"Waiting for the database: {error}")
+                time.sleep(2)
 
     def welcome(self) -> str:
-        held = (
-            ""
-            if settings.NOTIFICATION_SENDING_ENABLED
-            else (" Safe mode: messages are shown, not sent (NOTIFICATION_SENDING_ENABLED=false).")
-        )
         where = f"http://{settings.PAGERPAL_BIND}:{settings.PAGERPAL_PORT}"
-        return f"PagerPal listens on {where} and calls itself {settings.PAGERPAL_BASE_URL}.{held}"
+        lines = [f"PagerPal listens on {where}; messages link to {settings.PAGERPAL_BASE_URL}."]
+        if not settings.NOTIFICATION_SENDING_ENABLED:
+            lines.append(
+                "Safe mode: messages are shown, not sent. Set NOTIFICATION_SENDING_ENABLED=true."
+            )
+        return "\n".join(lines)
+
+
+def run_web() -> None:
+    sys.argv = ["gunicorn", "--config", str(GUNICORN_CONF), "pagerpal.wsgi"]
+    WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
+
+
+def run_worker() -> None:
+    Worker().run()

@@ -1,0 +1,3 @@
+"""Gives the tests of this folder the fixtures that start real programs."""
+
+from pagerpal.tests.processes import new_site, ntfy, site  # noqa: F401

@@ -1,0 +1,164 @@
+"""Tests of `manage.py serve`: web and worker under one supervisor, as real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import psutil
+import pytest
+
+from pagerpal import supervisor
+from pagerpal.supervisor import LEAST_PAUSE, MOST_PAUSE, QUICK, Program, Supervisor
+from pagerpal.tests.processes import Program as Running
+from pagerpal.tests.processes import Site, get, wait_until
+
+
+def health(on: Site) -> int:
+    return get(f"{on.url}/health")[0]
+
+
+def live(on: Site) -> int:
+    return get(f"{on.url}/health/live")[0]
+
+
+def serve(on: Site) -> Running:
+    """`manage.py serve`, healthy."""
+    program = on.manage("serve")
+    wait_until(lambda: health(on) == 200, seconds=30, why=program.log)
+    return program
+
+
+def web_and_worker(program: Running) -> tuple[psutil.Process, psutil.Process]:
+    """The two that the supervisor started, both up."""
+
+    def find() -> Any:
+        for child in (found := program.children()):
+            names = [one.cmdline() for one in found]
+            assert names, child
+        listening = [child for child in found if child.net_connections("tcp") and child.children()]
+        others = [child for child in found if child not in listening and child.children()]
+        return (listening[0], others[0]) if listening and others else None
+
+    found: tuple[psutil.Process, psutil.Process] = wait_until(find, why=program.log)
+    return found
+
+
+def is_listening(process: psutil.Process) -> bool:
+    return any(at.status == psutil.CONN_LISTEN for at in process.net_connections("tcp"))
+
+
+@pytest.mark.processes
+def test_one_command_migrates_and_serves_and_stops(new_site: Site) -> None:
+    program = serve(new_site)
+
+    said = program.log
+    program.send(signal.SIGTERM)
+    code = program.wait()
+
+    assert "The database is up to date." in said
+    assert "First run" in said
+    assert f"PagerPal listens on {new_site.url}" in said
+    assert code == 0, program.log
+    assert new_site.survivors() == []
+
+
+@pytest.mark.processes
+def test_whichever_dies_is_started_again_while_the_other_goes_on(site: Site) -> None:
+    program = serve(site)
+    web, worker = web_and_worker(program)
+
+    worker.kill()
+    wait_until(lambda: "worker ended (signal 9)" in program.log)
+    went_on = live(site)
+    _, second_worker = web_and_worker(program)
+    web.kill()
+    wait_until(lambda: "web ended (signal 9)" in program.log)
+    wait_until(lambda: live(site) == 200, why=program.log)
+    second_web, same_worker = web_and_worker(program)
+
+    assert went_on == 200
+    assert second_worker.pid != worker.pid
+    assert second_web.pid != web.pid
+    assert same_worker.pid == second_worker.pid
+
+
+@pytest.mark.processes
+def test_nothing_outlives_a_killed_supervisor(site: Site) -> None:
+    program = serve(site)
+
+    program.send(signal.SIGKILL)
+    program.wait()
+
+    wait_until(lambda: not site.survivors(), seconds=10, why=str(site.survivors()))
+
+
+@pytest.mark.processes
+def test_two_that_start_at_once_migrate_once(new_site: Site) -> None:
+    script = "from pagerpal import migrating as m; print('did', m.bring_up_to_date(verbosity=0))"
+
+    both = [new_site.manage("shell", "--no-imports", "-c", script) for _ in range(2)]
+    codes = [program.wait(seconds=60) for program in both]
+
+    assert codes == [0, 0], [program.log for program in both]
+
+
+# --- The supervisor alone ------------------------------------------------------------------------
+def died(program: Program, *, after: float) -> float:
+    """How long the next start waits when it ran for this long."""
+    program._started_at = 100.0
+    program.pid = 2**22 + 1  # nobody: above the largest process number
+    program.ended(9, 100.0 + after)
+    return program.start_at - (100.0 + after)
+
+
+def test_quick_deaths_wait_longer_each_time_and_a_long_life_forgives() -> None:
+    program = Program("web", lambda: None)
+
+    quick = [died(program, after=1) for _ in range(7)]
+    long = died(program, after=QUICK)
+    again = died(program, after=1)
+
+    assert quick == [LEAST_PAUSE, 1, 2, 4, 8, MOST_PAUSE, MOST_PAUSE]
+    assert (long, again) == (0, LEAST_PAUSE)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads
+@pytest.mark.parametrize(
+    ("main", "code"),
+    [
+        (lambda: None, 0),
+        (lambda: os._exit(3), 3),
+        (lambda: exit_with(4), 4),
+        (lambda: exit_with("a sentence"), 1),
+        (lambda: 1 / 0, 1),
+    ],
+)
+def test_a_program_never_comes_back_into_the_supervisor(
+    main: Any, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    program = Program("web", main)
+
+    program.start(0)
+    _, status = os.waitpid(program.pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == code
+
+
+def exit_with(code: Any) -> None:
+    raise SystemExit(code)
+
+
+def test_it_sleeps_until_the_next_start_or_for_ever() -> None:
+    waiting, running = Program("web", print), Program("worker", print)
+    waiting.start_at, running.pid = 0.0, 17
+
+    assert Supervisor([running])._next_start() is None
+    assert Supervisor([waiting, running])._next_start() == 0
+
+
+def test_how_a_program_ended_is_said_in_words() -> None:
+    assert supervisor.how(9) == "signal 9"
+    assert supervisor.how(3 << 8) == "code 3"
