@@ -18,6 +18,7 @@ from schedules import oncall, people, preview
 from schedules.forms import (
     MembershipForm,
     NewPersonForm,
+    OverrideForm,
     PersonForm,
     PlaceForm,
     PlaceFormSet,
@@ -254,13 +255,18 @@ class WhenFilter(admin.SimpleListFilter):
 
 @admin.register(Override)
 class OverrideAdmin(OverrideModelAdmin):
+    form = OverrideForm
     fields = ["rotation", "user", "starts_at", "ends_at", "created_by"]
     readonly_fields = ["created_by"]
     autocomplete_fields = ["rotation", "user"]
-    list_display = ["__str__", "user", "starts_at", "ends_at", "created_by"]
+    list_display = ["who", "rotation", "starts_at", "ends_at", "created_by"]
     list_filter = [WhenFilter, "rotation__team"]
     list_select_related = ["rotation__team", "user", "created_by"]
     search_fields = ["user__name", "rotation__name", "rotation__team__name"]
+
+    @admin.display(description="on call", ordering="user__name")
+    def who(self, override: Override) -> User | SafeString:
+        return override.user or preview.NOBODY
 
     def save_model(self, request: HttpRequest, obj: Override, form: Any, change: bool) -> None:
         if not change:

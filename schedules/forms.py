@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.password_validation import validate_password
+from django.forms.widgets import DateTimeBaseInput
 from django.utils import timezone
 
 from schedules import oncall, zones
-from schedules.models import Membership, Rotation, RotationMember, Team, User
+from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
 from schedules.signals import team_closing
 
 # The stubs' classes take type arguments, Django's own do not.
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     MembershipModelForm = forms.ModelForm[Membership]
     RotationModelForm = forms.ModelForm[Rotation]
     PlaceModelForm = forms.ModelForm[RotationMember]
+    OverrideModelForm = forms.ModelForm[Override]
     PlaceModelFormSet = forms.BaseInlineFormSet[RotationMember, Rotation, PlaceModelForm]
 else:
     PersonModelForm = TeamModelForm = MembershipModelForm = forms.ModelForm
-    RotationModelForm = PlaceModelForm = forms.ModelForm
+    RotationModelForm = PlaceModelForm = OverrideModelForm = forms.ModelForm
     PersonChangeForm = UserChangeForm
     PlaceModelFormSet = forms.BaseInlineFormSet
 
@@ -34,6 +36,17 @@ class ZoneSelect(forms.Select):
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs, choices=zones.choices())
+
+
+def browser_input(kind: str) -> DateTimeBaseInput:
+    """The browser's own field: the admin's notes on server time, which a rotation does not use."""
+    widgets: dict[str, tuple[type[DateTimeBaseInput], str]] = {
+        "date": (forms.DateInput, "%Y-%m-%d"),
+        "time": (forms.TimeInput, "%H:%M"),
+        "datetime-local": (forms.DateTimeInput, "%Y-%m-%dT%H:%M"),
+    }
+    widget, written = widgets[kind]
+    return widget(attrs={"type": kind}, format=written)
 
 
 class NewPersonForm(PersonModelForm):
@@ -72,6 +85,8 @@ class PersonForm(PersonChangeForm):
             "name", "email", "time_zone", "password", "is_active", "is_staff", "is_superuser"
         ]  # fmt: skip
         widgets = {"time_zone": ZoneSelect}
+        labels = {"is_active": "On", "is_staff": "Staff", "is_superuser": "Admin"}
+        help_texts = {"is_superuser": "May see and change everything, in every team."}
 
 
 class TeamForm(TeamModelForm):
@@ -81,7 +96,13 @@ class TeamForm(TeamModelForm):
             "name", "time_zone", "hours_start", "hours_end", "hours_weekends", "fallback_people",
             "is_active",
         ]  # fmt: skip
-        widgets = {"time_zone": ZoneSelect}
+        widgets = {
+            "time_zone": ZoneSelect,
+            "hours_start": browser_input("time"),
+            "hours_end": browser_input("time"),
+        }
+        labels = {"is_active": "On", "hours_weekends": "Also at weekends"}
+        help_texts = {"is_active": "Off: only when it has no open incidents and no active sources."}
 
     def clean_is_active(self) -> bool:
         """A team is only switched off when nothing above it still needs it."""
@@ -114,7 +135,13 @@ class RotationForm(RotationModelForm):
             "team", "name", "position", "every", "unit", "starts_on", "handover_time", "time_zone",
             "is_active",
         ]  # fmt: skip
-        widgets = {"time_zone": ZoneSelect}
+        widgets = {
+            "time_zone": ZoneSelect,
+            "starts_on": browser_input("date"),
+            "handover_time": browser_input("time"),
+        }
+        labels = {"is_active": "On"}
+        help_texts = {"is_active": "Off: nobody is on call in it; steps that name it find nobody."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -152,3 +179,20 @@ class PlaceFormSet(PlaceModelFormSet):
             if form.cleaned_data.get("position") is None:
                 last += 1
                 form.instance.position = last
+
+
+class OverrideForm(OverrideModelForm):
+    class Meta:
+        model = Override
+        fields = ["rotation", "user", "starts_at", "ends_at"]
+        # The admin's two fields for one moment come with notes on server time.
+        field_classes = {"starts_at": forms.DateTimeField, "ends_at": forms.DateTimeField}
+        widgets = {
+            "starts_at": browser_input("datetime-local"),
+            "ends_at": browser_input("datetime-local"),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zone = timezone.get_current_timezone_name()
+        self.fields["starts_at"].help_text = f"Your local time ({zone})."

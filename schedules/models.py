@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -269,7 +269,8 @@ class Override(models.Model):
 
     def __str__(self) -> str:
         who = self.user or "nobody"
-        return f"{who} in {self.rotation} from {self.starts_at:%Y-%m-%d %H:%M} UTC"
+        begins = self.starts_at.astimezone(UTC)
+        return f"{who} in {self.rotation} from {begins:%Y-%m-%d %H:%M} UTC"
 
     def clean(self) -> None:
         super().clean()
