@@ -1,0 +1,160 @@
+"""A person's addresses and rules, and the log of what was sent, in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import ForeignKey, QuerySet
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+
+from notifications import outbox
+from notifications.channels.base import registry
+from notifications.forms import ContactMethodForm, NotificationRuleForm
+from notifications.models import (
+    UNFINISHED,
+    ContactMethod,
+    DeliveryEvent,
+    Notification,
+    NotificationRule,
+    ProviderState,
+)
+from schedules.admin import UserAdmin
+from schedules.models import User
+
+# The stubs' classes take type arguments, Django's own do not.
+if TYPE_CHECKING:
+    NotificationModelAdmin = admin.ModelAdmin[Notification]
+    ProviderModelAdmin = admin.ModelAdmin[ProviderState]
+    MethodTabularInline = admin.TabularInline[ContactMethod, User]
+    RuleTabularInline = admin.TabularInline[NotificationRule, User]
+    EventTabularInline = admin.TabularInline[DeliveryEvent, Notification]
+else:
+    NotificationModelAdmin = ProviderModelAdmin = admin.ModelAdmin
+    MethodTabularInline = RuleTabularInline = EventTabularInline = admin.TabularInline
+
+
+class ContactMethodInline(MethodTabularInline):
+    model = ContactMethod
+    form = ContactMethodForm
+    extra = 0
+    # Switched off, not deleted: the log goes on naming it, and what waits for it is not orphaned.
+    can_delete = False
+
+
+class NotificationRuleInline(RuleTabularInline):
+    model = NotificationRule
+    form = NotificationRuleForm
+    extra = 0
+    verbose_name_plural = (
+        "notification rules (without any: push at once, SMS after 2 minutes, e-mail after 5)"
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[NotificationRule]:
+        return super().get_queryset(request).select_related("contact_method")
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Only the addresses of the person who is being edited."""
+        if db_field.name == "contact_method":
+            match = request.resolver_match
+            person = match.kwargs.get("object_id") if match else None
+            known = str(person).isdecimal()
+            kwargs["queryset"] = ContactMethod.objects.filter(user=person if known else None)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+UserAdmin.inlines = [*UserAdmin.inlines, ContactMethodInline, NotificationRuleInline]
+
+
+class LogOnly:
+    """What happened is not edited."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class DeliveryEventInline(LogOnly, EventTabularInline):
+    model = DeliveryEvent
+    fields = readonly_fields = ("at", "kind", "attempt", "text")
+    ordering = ["-pk"]
+    extra = 0
+
+
+@admin.register(Notification)
+class NotificationAdmin(LogOnly, NotificationModelAdmin):
+    list_display = ["due_at", "user", "via", "purpose", "thread", "state", "outcome"]
+    list_filter = ["state", "channel", "purpose", "team"]
+    list_select_related = ["user", "contact_method"]
+    search_fields = ["user__name", "thread", "outcome"]
+    ordering = ["-pk"]
+    show_full_result_count = False
+    actions = ["send_again"]
+    inlines = [DeliveryEventInline]
+    fieldsets = [
+        (None, {"fields": ["user", "via", "purpose", "thread", "team", "state", "outcome"]}),
+        ("When", {"fields": ["due_at", "first_tried_at", "settled_at", "cancelled_at"]}),
+        ("What", {"fields": ["text", "answer_link", "attempts", "provider_id", "key"]}),
+    ]
+
+    @admin.display(description="via")
+    def via(self, notification: Notification) -> str:
+        channel = registry.get(notification.channel)
+        label = channel.label if channel else notification.channel
+        method = notification.contact_method
+        return f"{label} {method.masked_address}" if method else label
+
+    @admin.display(description="text")
+    def text(self, notification: Notification) -> str:
+        shown = notification.rendered or {}
+        if not shown:
+            return "Not put into words yet."
+        return format_html("<pre>{}\n\n{}</pre>", shown.get("title", ""), shown.get("body", ""))
+
+    @admin.display(description="answer link")
+    def answer_link(self, notification: Notification) -> str:
+        """Live only where nothing was sent: whoever has it answers as that person."""
+        url = (notification.rendered or {}).get("answer_url", "")
+        if notification.state != Notification.State.HELD or not url:
+            return "Shown for messages that safe mode holds."
+        return format_html('<a href="{}">{}</a>', url, url)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
+
+    @admin.action(description="Send again", permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        now, by = timezone.now(), request.user
+        assert isinstance(by, User)  # noqa: S101  the admin lets nobody else in
+        # An order to take a message off a phone says nothing to anybody.
+        ended = [row for row in queryset.exclude(state__in=UNFINISHED) if _speaks(row)]
+        for row in ended:
+            outbox.send_again(row, by, now=now)
+        self.message_user(request, f"{len(ended)} will be sent again.")
+        if left := queryset.count() - len(ended):
+            text = f"{left} left as they are: still under way, or nothing to read."
+            self.message_user(request, text, messages.WARNING)
+
+
+def _speaks(row: Notification) -> bool:
+    return "clears" not in row.context
+
+
+@admin.register(ProviderState)
+class ProviderStateAdmin(LogOnly, ProviderModelAdmin):
+    list_display = ["provider", "standing", "last_taken_at", "last_error", "last_error_at"]
+    fields = ["provider", "standing", "timeouts", "probe_at", "last_taken_at", "last_error"]
+
+    @admin.display(description="state")
+    def standing(self, provider: ProviderState) -> str:
+        return "does not answer" if provider.is_open else "in use"

@@ -1,0 +1,50 @@
+"""The forms of a person's addresses and rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from notifications.channels.base import registry
+from notifications.models import ContactMethod, NotificationRule
+
+# The stubs' classes take type arguments, Django's own do not.
+if TYPE_CHECKING:
+    MethodModelForm = forms.ModelForm[ContactMethod]
+    RuleModelForm = forms.ModelForm[NotificationRule]
+else:
+    MethodModelForm = RuleModelForm = forms.ModelForm
+
+
+class ContactMethodForm(MethodModelForm):
+    """Brings the address into its channel's one spelling, or says why it is none."""
+
+    class Meta:
+        model = ContactMethod
+        fields = ["channel", "address", "is_on"]
+
+    def clean(self) -> dict[str, Any] | None:
+        super().clean()
+        channel = registry.get(self.cleaned_data.get("channel", ""))
+        address = self.cleaned_data.get("address")
+        if channel is not None and address:
+            try:
+                self.cleaned_data["address"] = channel.clean_address(address)
+            except ValueError as error:
+                self.add_error("address", str(error))
+        return self.cleaned_data
+
+
+class NotificationRuleForm(RuleModelForm):
+    """A rule may only use an address of its own person."""
+
+    class Meta:
+        model = NotificationRule
+        fields = ["urgency", "contact_method", "delay", "repeats", "repeat_every"]
+
+    def clean_contact_method(self) -> ContactMethod:
+        method: ContactMethod = self.cleaned_data["contact_method"]
+        if method.user_id != self.instance.user_id:
+            raise forms.ValidationError("This is another person's address.")
+        return method
