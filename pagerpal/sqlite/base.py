@@ -1,4 +1,4 @@
-"""SQLite whose writers queue up: one flock beside the file around every write of every process.
+"""SQLite whose writers queue up: a flock beside the file around every write of every process.
 
 SQLite's own waiting sleeps up to 100 ms at a time and is unfair, so that a worker can wait for
 half a second behind a busy web process. Here every write transaction, and every single write
@@ -31,12 +31,16 @@ WRITES = re.compile(
 
 
 class WriteQueue:
-    """One connection's place in the queue of writers; without a path it is always its turn."""
+    """One connection's place in the queue of writers; without a path it is always its turn.
+
+    Two locks: whoever holds the first is next for the second, which is the turn itself. Whoever
+    has just written must take the first again, so a busy process cannot keep the others out.
+    """
 
     def __init__(self, path: str, *, patience: float) -> None:
         self._path = path
         self._patience = patience
-        self._file = -1
+        self._next = self._turn = -1
         self._owner = 0
         self.is_held = False
 
@@ -48,7 +52,10 @@ class WriteQueue:
             self._open()
             # Said before it is true: a task's timeout may interrupt anywhere in between.
             self.is_held = True
-            self._wait()
+            ends = time.monotonic() + self._patience
+            self._wait(self._next, ends)
+            self._wait(self._turn, ends)
+            fcntl.flock(self._next, fcntl.LOCK_UN)
         except OSError as error:
             self.release()
             raise sqlite3.OperationalError(f"unable to lock {self._path}: {error}") from error
@@ -59,28 +66,32 @@ class WriteQueue:
     def release(self) -> None:
         """Let the next one in. Does nothing when it is not held, or by the parent of a fork."""
         if self.is_held and self._owner == os.getpid():
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._next, fcntl.LOCK_UN)
         self.is_held = False
 
     def close(self) -> None:
         self.release()
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
+        for file in (self._next, self._turn):
+            if file >= 0:
+                os.close(file)
+        self._next = self._turn = -1
 
     def _open(self) -> None:
-        # After a fork the file is shared with the parent, and so would be the lock.
-        if self._file >= 0 and self._owner != os.getpid():
+        # After a fork the files are shared with the parent, and so would be the locks.
+        if self._turn >= 0 and self._owner != os.getpid():
             self.close()
-        if self._file < 0:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if self._turn < 0:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._next = os.open(f"{self._path}-next", flags, 0o600)
+            self._turn = os.open(self._path, flags, 0o600)
             self._owner = os.getpid()
 
-    def _wait(self) -> None:
-        ends = time.monotonic() + self._patience
+    @staticmethod
+    def _wait(file: int, ends: float) -> None:
         while True:
             try:
-                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= ends:
                     raise sqlite3.OperationalError("database is locked") from None
