@@ -10,9 +10,10 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from alertsources.models import Alert, OpenGroup
+from alertsources.models import Alert, AlertSource, OpenGroup
 from incidents.lifecycle import Refused
 from incidents.models import Incident
+from schedules.models import Team
 
 
 def follow_incident(
@@ -76,3 +77,11 @@ def _holder_of(incident: Incident, alerts: list[Alert]) -> Incident | None:
         .select_related("incident")
     )
     return next((row.incident for row in firing if (row.source_id, row.key) in keys), None)
+
+
+def object_to_closing(sender: Any, *, team: Team, **_: Any) -> str | None:
+    """A team whose sources still send stays on: their alerts would page nobody."""
+    names = list(
+        AlertSource.objects.filter(team=team, is_active=True).values_list("name", flat=True)
+    )
+    return f"{team} has active alert sources: {', '.join(names)}." if names else None

@@ -1,4 +1,4 @@
-"""What a person who leaves takes out of running incidents."""
+"""What a person or a team that leaves means for running incidents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from notifications import outbox
 from notifications.kicks import kick
 from notifications.models import UNFINISHED, Notification
 from schedules.models import Team, User
-from schedules.signals import person_left
+from schedules.signals import person_left, team_closing
 
 
 @receiver(person_left)
@@ -49,3 +49,10 @@ def _hand_on_one(incident: Incident, user: User, now: datetime) -> None:
         incident.escalate_at = now
         incident.save(update_fields=["escalate_at"])
         kick(lifecycle.RUN_DUE_STEPS)
+
+
+@receiver(team_closing)
+def object_to_closing(*, team: Team, **_: Any) -> str | None:
+    """A team with open incidents stays on: somebody must answer for them."""
+    count = Incident.objects.open().filter(team=team).count()
+    return f"{team} has {count} open incidents: resolve them first." if count else None
