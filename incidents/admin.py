@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 
 from incidents import acts
@@ -108,7 +109,7 @@ def _bulk(word: str) -> Callable[[IncidentAdmin, HttpRequest, QuerySet[Incident]
 class IncidentAdmin(IncidentModelAdmin):
     """Facts are read-only; every act goes through lifecycle; nothing is ever deleted."""
 
-    list_display = ("title", "standing", "team", "owner", "opened_at")
+    list_display = ("title", "standing", "team", "owner", "opened")
     list_filter = ("state", "severity", "team", "source_label")
     list_select_related = ("team", "owner")
     search_fields = ("=id", "title")
@@ -135,6 +136,10 @@ class IncidentAdmin(IncidentModelAdmin):
     @admin.display(description="state", ordering="state")
     def standing(self, incident: Incident) -> str:
         return f"{incident.state}, {incident.severity}"
+
+    @admin.display(description="opened", ordering="opened_at")
+    def opened(self, incident: Incident) -> str:
+        return date_format(timezone.localtime(incident.opened_at), "j M H:i")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Admins act for every team; everybody else answers on the incident's own page."""

@@ -41,7 +41,7 @@ class Situation:
 
 @dataclass
 class Line:
-    """One or more messages through one address that fared alike, one after another."""
+    """One or more messages through one address that fared alike."""
 
     channel: str
     address: str
@@ -49,6 +49,13 @@ class Line:
     at: datetime
     last: Notification
     count: int = 1
+
+    def add(self, message: Notification) -> None:
+        """One more that fared alike: shown by when the next is due, or the last was settled."""
+        self.count += 1
+        self.last = message
+        if message.state != Notification.State.PENDING:
+            self.at = _moment(message)
 
     @property
     def outcome(self) -> str:
@@ -106,28 +113,30 @@ def told(incident: Incident) -> list[Told]:
         .select_related("user", "contact_method")
         .order_by("-pk")[:MOST_MESSAGES]
     )
+    # What only takes an older message off a phone tells nobody anything.
+    messages = sorted(
+        (one for one in newest if "clears" not in one.context),
+        key=lambda one: (one.due_at, one.pk),
+    )
     people: dict[int, Told] = {}
-    for message in sorted(newest, key=lambda one: (one.user_id, one.channel, one.due_at, one.pk)):
-        # What only takes an older message off a phone tells nobody anything.
-        if "clears" not in message.context:
-            person = people.setdefault(message.user_id, Told(message.user))
-            _add(person.lines, message)
-    return sorted(people.values(), key=lambda one: min(line.at for line in one.lines))
+    for message in messages:
+        person = people.setdefault(message.user_id, Told(message.user))
+        _add(person.lines, message)
+    return list(people.values())
 
 
 def _add(lines: list[Line], message: Notification) -> None:
-    channel, address = _channel(message), _masked(message)
-    at = _moment(message)
-    if lines:
-        last = lines[-1]
-        alike = (last.channel, last.address, last.state, last.outcome)
-        if alike == (channel, address, message.state, message.outcome):
-            last.count += 1
-            last.last = message
-            if message.state != Notification.State.PENDING:
-                last.at = at
+    """To the line of its address if that fared alike, else as a line of its own below it."""
+    new = Line(_channel(message), _masked(message), message.state, _moment(message), message)
+    place = len(lines)
+    for index, line in enumerate(lines):
+        if (line.channel, line.address) != (new.channel, new.address):
+            continue
+        if (line.state, line.outcome) == (new.state, new.outcome):
+            line.add(message)
             return
-    lines.append(Line(channel, address, message.state, at, message))
+        place = index + 1
+    lines.insert(place, new)
 
 
 def _moment(message: Notification) -> datetime:

@@ -17,7 +17,7 @@ register = template.Library()
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 # A state's word and drawing; "sent" is never drawn like "delivered".
-WORDS = {"acknowledged": "acked", "sending": "being sent", "held": "held (safe mode)"}
+WORDS = {"acknowledged": "acked", "pending": "due", "sending": "being sent"}
 
 
 def _now(context: template.Context) -> datetime:

@@ -1,34 +1,34 @@
-// Comforts on pages that work without it: shortcuts, stale banner, copy buttons, fresh ages.
+// Comforts on pages that work without it: shortcuts, stale banner, copy, fresh ages.
 "use strict";
 (() => {
   const one = (what) => document.querySelector(what);
   const say = (text) => { const news = one("#news"); if (news) news.textContent = text; };
 
-  // A live page that is silently dead is worse than a still one.
-  let failures = 0, goodAt = new Date();
-  const polled = (good) => {
-    failures = good ? 0 : failures + 1;
+  // Two polls of one part failed: a live page that is silently dead is worse than a still one.
+  const failures = {};
+  let goodAt = new Date();
+  const polled = (id, good) => {
+    failures[id] = good ? 0 : (failures[id] || 0) + 1;
     if (good) goodAt = new Date();
     const banner = one("#stale");
     if (!banner) return;
-    banner.hidden = failures < 2;
-    banner.querySelector("[data-stale-since]").textContent =
-      goodAt.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+    banner.hidden = Object.values(failures).every((count) => count < 2);
+    banner.querySelector("[data-stale-since]").textContent = goodAt.toTimeString().slice(0, 5);
   };
   document.addEventListener("htmx:afterRequest", (event) => {
     const { successful, requestConfig: config, elt } = event.detail;
-    if (config.verb === "get") polled(successful);
+    if (config.verb === "get") polled(elt.id, successful);
     else if (successful && elt.matches("[data-reset]")) elt.reset();
   });
   document.addEventListener("htmx:responseError", (event) => {
     const { requestConfig: config, xhr } = event.detail;
-    if (config.verb !== "get") say(`Not done: answer ${xhr.status}. Reload and try again.`);
+    if (config.verb !== "get") say(`Not done (${xhr.status}). Reload and try again.`);
   });
   document.addEventListener("htmx:sendError", (event) => {
     if (event.detail.requestConfig.verb !== "get") say("Not done: no connection. Try again.");
   });
 
-  // Signed out: the poll was led to the login page. Else keep open what the reader has unfolded.
+  // Signed out: the poll was led to the login page. Else keep open what is unfolded.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, pathInfo, target } = event.detail;
     const asked = new URL(pathInfo.requestPath, location).pathname;
@@ -55,7 +55,7 @@
   document.addEventListener("htmx:afterSettle", head);
   head();
 
-  // Ages stay true without asking the server.
+  // Ages stay true.
   const age = (moment) => {
     const gap = (Date.now() - moment) / 1000, size = Math.abs(gap);
     if (size < 60) return gap >= 0 ? "just now" : "in less than 1 min";

@@ -1,0 +1,342 @@
+"""The pages in a real browser: with JavaScript and without it, on a phone, in the dark."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from incidents import lifecycle
+from incidents.answers import token_for
+from incidents.models import Incident
+from pagerpal.testing import make_admin, make_incident, make_policy, make_team, make_user
+from schedules.models import Team, User
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "correct horse battery"
+PHONE = {"width": 390, "height": 844}
+NARROW = {"width": 320, "height": 640}
+
+# Targets under 44 px, and text that is too faint on what lies behind it.
+SMALL = """() => [...document.querySelectorAll('button, a.button, nav a, summary, select')]
+    .map(e => [e.textContent.trim(), e.getBoundingClientRect()])
+    .filter(([, box]) => box.width && box.height && (box.height < 43.5 || box.width < 43.5))
+    .map(([text]) => text)"""
+FAINT = """() => {
+    const parts = colour => { const n = colour.match(/[\\d.]+/g).map(Number); return [...n, 1]; };
+    const light = colour => {
+        const [r, g, b] = parts(colour).slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = e => {
+        for (; e; e = e.parentElement) {
+            const colour = getComputedStyle(e).backgroundColor;
+            if (parts(colour)[3] > 0) return colour;
+        }
+        return 'rgb(255, 255, 255)';
+    };
+    const faint = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const e = texts.currentNode.parentElement, box = e.getBoundingClientRect();
+        if (!texts.currentNode.textContent.trim() || !box.width || !box.height) continue;
+        const pair = [light(getComputedStyle(e).color), light(behind(e))].sort();
+        if ((pair[1] + 0.05) / (pair[0] + 0.05) < 4.5) faint.push(e.outerHTML.slice(0, 80));
+    }
+    return faint;
+}"""
+
+Visit = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is missing: install Debian's package chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        # Playwright keeps an event loop running in this thread, and Django would refuse to work.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+        yield started
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: Any) -> Iterator[Visit]:
+    """Opens an address in a new window; any error in the page's scripts fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def opened(path: str, user: User | None = None, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": PHONE, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if user:
+            context.add_cookies([session(user, live_server.url)])
+        page.goto(live_server.url + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def session(user: User, url: str) -> Any:
+    """A cookie that says this person has signed in: the form has a test of its own."""
+    client = Client()
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return {"name": name, "value": client.cookies[name].value, "url": url}
+
+
+def sign_in(page: Page, url: str, user: User) -> None:
+    page.get_by_label("E-mail").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{url}/dashboard")
+
+
+def visit_slowly(visit: Visit, path: str, user: User) -> Page:
+    """With the page's timers in the test's hand, so that no poll is waited for."""
+    page = visit("/no/such/page", user)
+    page.clock.install()
+    page.goto(urljoin(page.url, path))
+    return page
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_user("alice", password=PASSWORD, time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def team(alice: User) -> Team:
+    return make_team("Platform", alice)
+
+
+@pytest.fixture
+def incident(team: Team, alice: User) -> Incident:
+    return make_incident(
+        team,
+        title="Disk 96% full on db-6.a-very-long-name-without-any-place-to-break.example.com",
+        detail="/var/lib/postgresql is 96% full.",
+        labels={"instance": "db-6.internal.example.com:9100", "env": "prod"},
+        links=[{"label": "Runbook", "url": "https://runbooks.example.com/disk"}],
+        severity="critical",
+        source_label="Prometheus",
+        policy=make_policy(team, alice),
+    )
+
+
+def state_of(incident: Incident) -> str:
+    incident.refresh_from_db()
+    return incident.state
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_from_the_login_to_mine_without_a_detour(
+    visit: Visit, alice: User, incident: Incident, with_script: bool, live_server: Any
+) -> None:
+    page = visit("/login", java_script_enabled=with_script)
+
+    sign_in(page, live_server.url, alice)
+    page.get_by_role("link", name="Disk 96% full").click()
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("You have it").wait_for()
+
+    assert state_of(incident) == "acknowledged"
+    assert page.get_by_role("button", name="Resolve").is_visible()
+
+
+def test_with_javascript_the_page_is_not_loaded_anew(
+    visit: Visit, alice: User, incident: Incident
+) -> None:
+    page = visit(f"/incidents/{incident.pk}", alice)
+    page.evaluate("window.mark = 'same page'")
+
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("You have it").wait_for()
+
+    assert page.evaluate("window.mark") == "same page"
+    assert page.locator("#news").inner_text() == f"#{incident.pk} is yours."
+    assert "Acknowledged by alice." in page.locator("#timeline").inner_text()
+    assert page.title().startswith(f"#{incident.pk} acknowledged")
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_one_tap_in_the_list_is_enough(
+    visit: Visit, alice: User, incident: Incident, with_script: bool
+) -> None:
+    page = visit("/incidents", alice, java_script_enabled=with_script)
+
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("you have it").wait_for()
+
+    assert state_of(incident) == "acknowledged"
+
+
+def test_the_link_in_a_message_needs_no_login_and_no_javascript(
+    visit: Visit, alice: User, incident: Incident
+) -> None:
+    page = visit(f"/a/{token_for(incident.pk, alice.pk)}", java_script_enabled=False)
+    before = state_of(incident)
+
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("You have it").wait_for()
+
+    assert (before, state_of(incident)) == ("triggered", "acknowledged")
+
+
+def test_an_open_page_shows_what_others_do(visit: Visit, alice: User, incident: Incident) -> None:
+    page = visit_slowly(visit, f"/incidents/{incident.pk}", alice)
+    page.locator("#note").fill("half a thought")
+
+    by = lifecycle.Actor.person(make_user("bob"), "page")
+    lifecycle.acknowledge(incident.pk, by, now=incident.opened_at)
+    page.clock.run_for(5_100)
+    page.get_by_text("bob has it").first.wait_for()
+
+    assert page.locator("#note").input_value() == "half a thought"
+
+
+def test_a_page_that_cannot_update_says_so(visit: Visit, alice: User, incident: Incident) -> None:
+    page = visit_slowly(visit, f"/incidents/{incident.pk}", alice)
+    banner = page.locator("#stale")
+
+    page.context.set_offline(True)
+    page.clock.run_for(5_100)
+    page.wait_for_timeout(300)
+    after_one_failure = banner.is_visible()
+    page.clock.run_for(5_100)
+    banner.wait_for()
+    said = banner.inner_text()
+    page.context.set_offline(False)
+    page.clock.run_for(5_100)
+    banner.wait_for(state="hidden")
+
+    assert not after_one_failure
+    assert "Not updating since" in said
+
+
+def test_a_note_is_added_and_its_field_emptied(
+    visit: Visit, alice: User, incident: Incident
+) -> None:
+    page = visit(f"/incidents/{incident.pk}", alice)
+
+    page.locator("#note").fill("Freed 2 GB.")
+    page.get_by_role("button", name="Add note").click()
+    page.locator("#timeline").get_by_text("Freed 2 GB.").wait_for()
+
+    assert page.locator("#note").input_value() == ""
+
+
+def test_keys_act_but_not_while_writing(visit: Visit, alice: User, incident: Incident) -> None:
+    page = visit(f"/incidents/{incident.pk}", alice)
+
+    page.locator("#note").press_sequentially("area")
+    while_writing = state_of(incident)
+    page.locator("#note").blur()
+    page.keyboard.press("a")
+    page.get_by_text("You have it").wait_for()
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/incidents")
+
+    assert while_writing == "triggered"
+    assert state_of(incident) == "acknowledged"
+
+
+def test_resolving_what_another_has_takes_a_second_tap(
+    visit: Visit, alice: User, team: Team
+) -> None:
+    incident = make_incident(team, state="acknowledged", owner=make_user("bob"))
+    page = visit(f"/incidents/{incident.pk}", alice, java_script_enabled=False)
+
+    page.get_by_text("Resolve", exact=True).click()
+    after_one = state_of(incident)
+    page.get_by_role("button", name="Yes, resolve it").click()
+    page.get_by_text("is resolved").wait_for()
+
+    assert (after_one, state_of(incident)) == ("acknowledged", "resolved")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_phone_shows_every_page_whole_and_legible(
+    visit: Visit, incident: Incident, alice: User, scheme: str, live_server: Any
+) -> None:
+    admin = make_admin(password=PASSWORD)
+    page = visit("/", admin, viewport=NARROW, color_scheme=scheme)
+    paths = [
+        "/",
+        "/incidents",
+        f"/incidents/{incident.pk}",
+        f"/a/{token_for(incident.pk, alice.pk)}",
+        "/no/such/page",
+    ]
+
+    for path in paths:
+        page.goto(live_server.url + path)
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], path
+        assert page.evaluate(SMALL) == [], path
+        assert page.evaluate(FAINT) == [], path
+
+
+def test_the_main_button_is_large_and_in_the_thumbs_reach(
+    visit: Visit, alice: User, incident: Incident
+) -> None:
+    page = visit(f"/incidents/{incident.pk}", alice)
+
+    box = page.get_by_role("button", name="Acknowledge").bounding_box()
+
+    assert box is not None
+    assert box["height"] >= 60
+    assert box["width"] > PHONE["width"] * 0.8
+    assert PHONE["height"] / 2 < box["y"] < PHONE["height"] - box["height"]
+
+
+def test_the_theme_chosen_here_is_kept(visit: Visit, alice: User, live_server: Any) -> None:
+    page = visit("/", alice, color_scheme="light")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.get_by_role("button", name="Theme").click()
+    page.goto(f"{live_server.url}/incidents")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert (light, dark) == ("rgb(247, 248, 250)", "rgb(13, 18, 24)")
+
+
+def test_pages_hold_no_inline_script_or_style(
+    visit: Visit, alice: User, incident: Incident, live_server: Any
+) -> None:
+    page = visit("/", alice)
+
+    for path in ("/", "/incidents", f"/incidents/{incident.pk}"):
+        page.goto(live_server.url + path)
+        inline = page.locator("script:not([src]), style, [style], [onclick], [onload]").count()
+
+        assert inline == 0, path
