@@ -38,14 +38,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(what: Callable[[], Any], *, seconds: float = 15, why: str = "") -> Any:
-    """The first true answer of `what`; fails with `why` when none comes in time."""
+def wait_until(what: Callable[[], Any], *, seconds: float = 15, why: str | Program = "") -> Any:
+    """The first true answer of `what`; else fails with `why`, or the log of that program."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if found := what():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {why or what}")
+    said = why.log if isinstance(why, Program) else why
+    raise AssertionError(f"not within {seconds} s: {said or what}")
 
 
 def get(url: str, *, seconds: float = 5) -> tuple[int, str]:
@@ -255,7 +256,7 @@ class Site:
             assert program.is_running, program.log
             return pool_under(program.pid)
 
-        found: Pool = wait_until(find, why=f"a pool of processes: {program.log}")
+        found: Pool = wait_until(find, why=program)
         return found
 
     def start_web(self) -> Program:
@@ -263,7 +264,7 @@ class Site:
         program = self.start(
             "-m", "gunicorn", "-c", str(ROOT / "pagerpal/gunicorn_conf.py"), "pagerpal.wsgi"
         )
-        wait_until(lambda: get(f"{self.url}/health/live")[0] == 200, why=program.log)
+        wait_until(lambda: get(f"{self.url}/health/live")[0] == 200, why=program)
         return program
 
     def end(self) -> None:

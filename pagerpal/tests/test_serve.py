@@ -26,7 +26,7 @@ def live(on: Site) -> int:
 def serve(on: Site) -> Running:
     """`manage.py serve`, healthy."""
     program = on.manage("serve")
-    wait_until(lambda: health(on) == 200, seconds=30, why=program.log)
+    wait_until(lambda: health(on) == 200, seconds=30, why=program)
     return program
 
 
@@ -34,14 +34,12 @@ def web_and_worker(program: Running) -> tuple[psutil.Process, psutil.Process]:
     """The two that the supervisor started, both up."""
 
     def find() -> Any:
-        for child in (found := program.children()):
-            names = [one.cmdline() for one in found]
-            assert names, child
-        listening = [child for child in found if child.net_connections("tcp") and child.children()]
-        others = [child for child in found if child not in listening and child.children()]
+        parents = [child for child in program.children() if child.children()]
+        listening = [child for child in parents if is_listening(child)]
+        others = [child for child in parents if child not in listening]
         return (listening[0], others[0]) if listening and others else None
 
-    found: tuple[psutil.Process, psutil.Process] = wait_until(find, why=program.log)
+    found: tuple[psutil.Process, psutil.Process] = wait_until(find, why=program)
     return found
 
 
@@ -75,7 +73,7 @@ def test_whichever_dies_is_started_again_while_the_other_goes_on(site: Site) -> 
     _, second_worker = web_and_worker(program)
     web.kill()
     wait_until(lambda: "web ended (signal 9)" in program.log)
-    wait_until(lambda: live(site) == 200, why=program.log)
+    wait_until(lambda: live(site) == 200, why=program)
     second_web, same_worker = web_and_worker(program)
 
     assert went_on == 200
