@@ -78,9 +78,9 @@ class Admission:
 
     def _lock(self, alerts: list[CleanAlert]) -> None:
         """Find what the alerts meet, lock it in order, and make sure that it still holds."""
-        self._find(alerts, lock=False)
-        if not self.live and not self.groups:
+        if not _any_known(alerts):
             return  # what somebody else inserts meanwhile, the unique digests refuse
+        self._find(alerts, lock=False)
         named = self._named()
         self.incidents = {
             incident.pk: incident
@@ -303,6 +303,28 @@ class Admission:
                 row.save(update_fields=["incident", "group_digest"])
         new = [row for row in rows if not row.pk]
         Alert.objects.bulk_create(sorted(new, key=lambda row: row.live_key or ""))
+
+
+def _any_known(alerts: list[CleanAlert]) -> bool:
+    """Whether any row is there for them: a cheap question, as for most new alerts there is none."""
+    live = [alert.live_key for alert in alerts]
+    groups = [alert.group_digest for alert in alerts if alert.is_firing]
+    closing = [alert.sender_group for alert in alerts if alert.closes_group]
+    asked = (
+        ("alertsources_alert WHERE live_key", live),
+        ("alertsources_opengroup WHERE digest", groups),
+        ("alertsources_alert WHERE status = 'firing' AND sender_group", closing),
+    )
+    query = " UNION ALL ".join(
+        f"SELECT 1 FROM {where} IN ({', '.join(['%s'] * len(values))})"  # noqa: S608  no values in it
+        for where, values in asked
+        if values
+    )
+    if not query:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS({query})", [*live, *groups, *closing])
+        return bool(cursor.fetchone()[0])
 
 
 def _worst(alerts: list[CleanAlert]) -> CleanAlert:

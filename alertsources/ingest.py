@@ -6,27 +6,21 @@ monitor of any make, so the key is accepted wherever one can carry it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from alertsources import intake, reading
 from alertsources.intake import Delivery, Taken
-from alertsources.keys import hashed
-from alertsources.models import AlertSource, ReceivedPayload
+from alertsources.models import ReceivedPayload
+from alertsources.senders import Sender, keys_in, sender_of
 from alertsources.sources.base import registry
-from incidents.models import EscalationPolicy
-from schedules.transactions import repeat_on_conflict
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +68,8 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
         text = "Alerts are sent here by POST, as JSON, with the key of an alert source."
         raise Rejected(405, text, Allow="POST")
     now = timezone.now()
-    source, policy = _source_of(request, key, now=now)
+    sender = _sender(request, key, now=now)
+    source = sender.source
     body = _body_of(request)
     notes = []
     if kind and kind not in registry:
@@ -83,57 +78,22 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     read = reading.read(body, source, kind=kind, now=now)
     content_type = request.headers.get("Content-Type", "")
     delivery = Delivery(
-        source, body, read.alerts, policy, content_type, troubles=read.troubles, notes=notes
+        source, body, read.alerts, sender.policy, content_type, troubles=read.troubles, notes=notes
     )
     return intake.take(delivery, now=now), len(read.alerts)
 
 
-def _source_of(
-    request: HttpRequest, key: str, *, now: datetime
-) -> tuple[AlertSource, EscalationPolicy | None]:
-    """The active source whose key the request carries, and the policy of its incidents."""
-    hashes = [hashed(candidate) for candidate in _keys_in(request, key) if candidate.strip()]
-    if not hashes:
+def _sender(request: HttpRequest, key: str, *, now: datetime) -> Sender:
+    keys = keys_in(request, key)
+    if not keys:
         text = "Send the key of an alert source, for example in the header X-API-Key."
         raise Rejected(401, text, WWW_Authenticate='Basic realm="PagerPal"')
-    default = EscalationPolicy.objects.filter(team=OuterRef("team"), is_default=True)
-    # Keys are compared by the index over their hashes: nothing of a key shows in the time it takes.
-    found = AlertSource.objects.filter(
-        Q(key_hash__in=hashes) | Q(old_key_hash__in=hashes, old_key_until__gt=now)
-    )
-    rows = found.select_related("team", "policy").annotate(
-        default_policy_id=Subquery(default.values("pk")[:1])
-    )
-    source = repeat_on_conflict(lambda: rows.order_by("-is_active", "pk").first())
-    if source is None:
+    sender = sender_of(keys, now=now)
+    if sender is None:
         raise Rejected(403, "This key belongs to no alert source; it may have been replaced.")
-    if not source.is_active:
+    if not sender.source.is_active:
         raise Rejected(403, "This alert source is switched off.")
-    # Incidents only point at it, so its id is enough: a query less for every alert.
-    default_policy = EscalationPolicy(pk=source.default_policy_id)
-    return source, source.policy or (default_policy if default_policy.pk else None)
-
-
-def _keys_in(request: HttpRequest, key: str) -> Iterator[str]:
-    yield key
-    yield request.headers.get("X-API-Key", "")
-    yield request.headers.get("X-Alert-Source-Key", "")
-    # Bearer, GenieKey, whatever a sender lets its users configure, or no scheme at all.
-    scheme, _, credentials = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() == "basic":
-        yield from _basic(credentials)
-    else:
-        yield credentials or scheme
-
-
-def _basic(credentials: str) -> list[str]:
-    """Password and user name: either may be the key."""
-    try:
-        text = base64.b64decode(credentials, validate=False).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return []
-    user, _, password = text.partition(":")
-    return [password, user]
+    return sender
 
 
 def _body_of(request: HttpRequest) -> bytes:

@@ -321,8 +321,31 @@ def test_one_alert_takes_few_queries(
 ) -> None:
     make_policy(source.team)
 
-    with django_assert_max_num_queries(14):  # two of them are the test's own savepoint
+    with django_assert_max_num_queries(9 + 2):  # two are the savepoint that a test adds
         post(DISK)
+
+
+def test_the_settings_of_the_source_are_in_force(source: AlertSource) -> None:
+    AlertSource.objects.update(group_by="labels", group_labels=["host"], default_severity="warning")
+
+    answer = post([{"title": title, "labels": {"host": "db1"}} for title in "ab"])
+
+    incident = Incident.objects.get()
+    assert answer.json()["incidents"] == [incident.pk]
+    assert (incident.severity, incident.policy) == ("warning", None)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_policy_is_the_sources_own_or_the_teams_default(
+    source: AlertSource, is_own: bool
+) -> None:
+    default = make_policy(source.team)
+    own = make_policy(source.team, name="own", is_default=False)
+    AlertSource.objects.update(policy=own if is_own else None)
+
+    post(DISK)
+
+    assert Incident.objects.get().policy == (own if is_own else default)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -18,7 +18,7 @@ from incidents import lifecycle
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident, TimelineEntry
 from notifications.models import Notification
-from pagerpal.testing import NOON, make_policy, make_source, make_team, make_user, minutes
+from pagerpal.testing import NOON, make_source, make_team, make_user, minutes
 
 pytestmark = pytest.mark.django_db
 
@@ -79,16 +79,6 @@ def test_the_worst_alert_of_a_new_group_gives_the_words(source: AlertSource) -> 
     incident = Incident.objects.get()
     assert (incident.title, incident.severity) == ("CPU above 90% on node2", "critical")
     assert incident.timeline.get().text == "Opened by prod. 3 alerts."
-
-
-def test_the_incident_follows_the_sources_policy_or_the_teams_default(source: AlertSource) -> None:
-    own = make_policy(source.team, is_default=False, name="own")
-    body = json.dumps(fire("x")).encode()
-    reading = read(body, source, kind="generic", now=NOON)
-
-    take(Delivery(source, body, reading.alerts, own), now=NOON)
-
-    assert Incident.objects.get().policy == own
 
 
 def test_an_alert_that_repeats_only_counts(source: AlertSource) -> None:
