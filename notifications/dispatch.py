@@ -167,9 +167,10 @@ def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:
     """Call the provider of a claimed row, outside any transaction, and write the result."""
     began = time.monotonic()
     result = _attempt(row, seconds)
+    took = time.monotonic() - began
     # `now` was before the call; whole seconds are enough for what is planned from here on.
-    ended = now + timedelta(seconds=round(time.monotonic() - began))
-    settling.settle(row, result, now=ended)
+    ended = now + timedelta(seconds=round(took))
+    settling.settle(row, result, now=ended, patience=max(1.0, seconds - took))
 
 
 def _attempt(row: Notification, seconds: float) -> Result:

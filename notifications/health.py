@@ -18,14 +18,18 @@ def health(now: datetime) -> list[str]:
     late = Notification.objects.due(now - LATE_AFTER)
     if settings.NOTIFICATION_RETRY_WORKER_ENABLED and (oldest := late.order_by("due_at").first()):
         troubles.append(
-            f"{late.count()} messages wait since {oldest.due_at:%Y-%m-%d %H:%M} UTC and nobody "
-            "sends them: is the worker running?"
+            f"Nobody sends what is due: {_count(late.count())}, the oldest since "
+            f"{oldest.due_at:%Y-%m-%d %H:%M} UTC. Is the worker running?"
         )
     if hanging := Notification.objects.lapsed(now - LATE_AFTER).count():
-        troubles.append(f"{hanging} messages hang in a worker that has died.")
+        troubles.append(f"A worker has died and nobody takes over its work: {_count(hanging)}.")
     if settings.NOTIFICATION_SENDING_ENABLED and (silent := _silent_providers()):
         troubles.append(f"No provider answers: {', '.join(silent)}.")
     return troubles
+
+
+def _count(messages: int) -> str:
+    return "1 message" if messages == 1 else f"{messages} messages"
 
 
 def _silent_providers() -> list[str]:

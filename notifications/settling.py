@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 
 from notifications import breaker, outbox
@@ -51,12 +52,29 @@ class _Rows:
     tells: bool = True
 
 
-def settle(attempt: Notification, result: Result, *, now: datetime) -> None:
-    """Write the result, unless the row has been taken from this attempt in the meantime."""
+def settle(attempt: Notification, result: Result, *, now: datetime, patience: float = 1.0) -> None:
+    """Write the result, unless the row has been taken from this attempt in the meantime.
+
+    A result that is not written is a message sent twice: while the database does not answer it is
+    tried for `patience` seconds.
+    """
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            _settle_and_tell(attempt, result, now)
+            return
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() >= ends:
+                raise  # the lease will lapse
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(0.2)
+
+
+def _settle_and_tell(attempt: Notification, result: Result, now: datetime) -> None:
     try:
         repeat_on_conflict(lambda: _settle(attempt, result, now, tells=True))
-    except OperationalError:
-        raise  # the lease will lapse
+    except (OperationalError, InterfaceError):
+        raise
     except Exception:
         # Whoever listens has failed. The row must not: it would be sent again and again.
         log.exception("settling notification %s failed; writing the row alone", attempt.pk)
@@ -318,13 +336,15 @@ def _lock(row: Notification, now: datetime, tells: bool = True) -> _Rows | None:
 
 def _wait(rows: _Rows, due_at: datetime, kind: str, text: str) -> None:
     mine = rows.mine
+    before, mine.outcome = mine.outcome, one_line(text)[:500]
     mine.state, mine.due_at, mine.lease_until = State.PENDING, due_at, None
-    mine.outcome = one_line(text)[:500]
     mine.save(
         update_fields=["state", "due_at", "lease_until", "outcome", "first_tried_at", "attempts"]
     )
     _event(mine, kind, mine.outcome, rows.now)
-    _tell(rows)
+    # A last hope fails each minute, perhaps all night: that is news once.
+    if mine.attempts <= FULL_TRIES or mine.outcome != before:
+        _tell(rows)
 
 
 def _close(rows: _Rows, state: str, kind: str, text: str) -> None:

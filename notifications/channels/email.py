@@ -31,7 +31,8 @@ class Email:
     example_address: ClassVar[str] = "ann@example.org"
 
     def needs(self) -> list[str]:
-        return [name for name in ("SMTP_HOST", "SMTP_FROM") if not getattr(settings, name)]
+        has_sender = "@" in parseaddr(settings.SMTP_FROM)[1]
+        return ["SMTP_HOST"] * (not settings.SMTP_HOST) + ["SMTP_FROM"] * (not has_sender)
 
     def clean_address(self, text: str) -> str:
         local, _, domain = text.strip().rpartition("@")

@@ -343,7 +343,9 @@ def cancel(row: Notification) -> None:
 # --- The last hope -------------------------------------------------------------------------------
 
 
-def test_the_last_page_of_high_urgency_is_tried_without_end(recorder: Recorder) -> None:
+def test_the_last_page_of_high_urgency_is_tried_without_end(
+    recorder: Recorder, heard: list[tuple[str, Any]]
+) -> None:
     recorder.broken["ntfy"] = SendError("HTTP 401", permanent=True)
     row = first(make_user())
 
@@ -352,9 +354,11 @@ def test_the_last_page_of_high_urgency_is_tried_without_end(recorder: Recorder) 
     assert (stored(row).state, stored(row).attempts) == ("pending", 5)
     assert stored(row).due_at == NOON + seconds(60)
     assert outbox.outcome(["page:981"]).unfinished == 0
+    heard.clear()
     for number in range(1, 30):
         assert send(row, now=NOON + number * seconds(60))
     assert (stored(row).state, stored(row).attempts) == ("pending", 34)
+    assert [kind for kind, _ in heard] == ["touched"] * 29  # told once, not each minute
 
 
 def test_low_urgency_is_not_tried_without_end(recorder: Recorder) -> None:

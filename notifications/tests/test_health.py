@@ -23,7 +23,7 @@ def test_what_nobody_sends_for_two_minutes_is_trouble() -> None:
 
     (trouble,) = health(NOON + minutes(2) + seconds(1))
 
-    assert trouble.startswith("1 messages wait since 2026-11-23 12:00 UTC")
+    assert "1 message, the oldest since 2026-11-23 12:00 UTC" in trouble
 
 
 def test_what_waits_because_sending_is_switched_off_is_no_trouble(settings: Any) -> None:
@@ -38,7 +38,7 @@ def test_a_lease_that_nobody_resets_is_trouble() -> None:
     Notification.objects.filter(pk=row.pk).update(state="sending", lease_until=NOON)
 
     assert health(NOON + minutes(1)) == []
-    assert "hang" in health(NOON + minutes(3))[0]
+    assert "worker has died" in health(NOON + minutes(3))[0]
 
 
 def test_it_is_trouble_when_no_provider_in_use_answers(settings: Any) -> None:

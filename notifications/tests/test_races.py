@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from notifications import dispatch, outbox
+from notifications import dispatch, outbox, settling
 from notifications.channels.base import Message, SendError
 from notifications.models import DeliveryEvent, Notification, ProviderState
 from notifications.tests.pages import first, page, rows, stored
@@ -213,3 +214,22 @@ def test_two_who_press_send_again_get_two_messages() -> None:
     keys = at_once(press, press)
 
     assert sorted(map(str, keys)) == [f"{row.key}/again:1", f"{row.key}/again:2"]
+
+
+def test_a_result_waits_for_a_database_that_is_away(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = first(make_user(), urgency="low")
+    real, failures = settling._settle, [OperationalError("restarting")] * 4
+
+    def settle(*arguments: Any, **named: Any) -> None:
+        if failures:
+            raise failures.pop()
+        real(*arguments, **named)
+
+    monkeypatch.setattr(settling, "_settle", settle)
+
+    dispatch.send_one(row.pk, now=NOON, seconds=8)
+
+    assert stored(row).state == "sent"
+    recorder.take("topic-alice")
