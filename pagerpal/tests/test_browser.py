@@ -187,6 +187,25 @@ def test_with_javascript_the_page_is_not_loaded_anew(
     assert page.title().startswith(f"#{incident.pk} acknowledged")
 
 
+def test_a_second_tap_in_a_hurry_does_not_resolve(
+    visit: Visit, alice: User, incident: Incident
+) -> None:
+    page = visit(f"/incidents/{incident.pk}", alice)
+    button = page.get_by_role("button", name="Acknowledge")
+    box = button.bounding_box()
+    assert box is not None
+
+    button.click()
+    page.get_by_text("You have it").wait_for()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(300)
+    after_two_taps = state_of(incident)
+    page.get_by_role("button", name="Resolve").click()
+    page.get_by_text("is resolved").wait_for()
+
+    assert (after_two_taps, state_of(incident)) == ("acknowledged", "resolved")
+
+
 @pytest.mark.parametrize("with_script", [True, False])
 def test_one_tap_in_the_list_is_enough(
     visit: Visit, alice: User, incident: Incident, with_script: bool
