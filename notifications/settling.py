@@ -167,9 +167,6 @@ def _reset(row: Notification, now: datetime) -> None:
             _wait(rows, now, Kind.LAPSED, LAPSED)
 
 
-# --- What the attempts come to -------------------------------------------------------------------
-
-
 def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
     mine = rows.mine
     receipt = result.receipt or Receipt(text="safe mode: nothing was sent")
@@ -255,9 +252,6 @@ def _pages_beside(mine: Notification) -> Any:
     return pages.exclude(pk=mine.pk)
 
 
-# --- The person's other messages -----------------------------------------------------------------
-
-
 def _pull_forward(rows: _Rows, why: str) -> None:
     """The person's next method is due now, unless something has reached them already."""
     mine, now = rows.mine, rows.now
@@ -306,9 +300,6 @@ def _clear(mine: Notification, now: datetime) -> None:
         order = outbox.clearing(mine, now=now)
         Notification.objects.bulk_create([order], ignore_conflicts=True)
         kick(SEND_DUE)
-
-
-# --- Rows ----------------------------------------------------------------------------------------
 
 
 def _touch(row: Notification, tells: bool = True) -> None:

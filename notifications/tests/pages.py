@@ -1,12 +1,12 @@
-"""Pages as incidents would have them written, without an incident."""
+"""Pages as incidents would have them written, without an incident; and sending them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from notifications import outbox
-from notifications.models import Notification
+from notifications import dispatch, outbox
+from notifications.models import DeliveryEvent, Notification
 from notifications.outbox import Written
 from pagerpal.testing import NOON
 from schedules.models import User
@@ -67,3 +67,33 @@ def rows(**filters: Any) -> list[Notification]:
 
 def stored(row: Notification) -> Notification:
     return Notification.objects.select_related("user").get(pk=row.pk)
+
+
+def send(row: Notification, *, now: datetime = NOON) -> bool:
+    return dispatch.send_one(row.pk, now=now, seconds=8)
+
+
+def send_all(now: datetime) -> int:
+    sent = 0
+    while dispatch.send_best_due(now, seconds=8):
+        sent += 1
+    return sent
+
+
+def events(row: Notification) -> list[str]:
+    return list(DeliveryEvent.objects.filter(notification=row).values_list("kind", flat=True))
+
+
+def try_until_settled(row: Notification, *, most: int = 12) -> datetime:
+    """Send at each due time until the row is settled; says when that was."""
+    now = row.due_at
+    for _ in range(most):
+        now = max(now, stored(row).due_at)
+        send(row, now=now)
+        if stored(row).state != "pending":
+            break
+    return now
+
+
+def cancel(row: Notification) -> None:
+    outbox.cancel(row.thread, purposes=["page"], now=NOON, reason="alice has it")

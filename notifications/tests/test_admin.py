@@ -1,3 +1,5 @@
+"""Addresses, rules and the delivery log in the admin."""
+
 from __future__ import annotations
 
 from typing import Any

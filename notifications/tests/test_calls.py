@@ -1,3 +1,5 @@
+"""One provider call keeps its deadline, whatever the provider does."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""E-mail, taken by a mail server on loopback."""
+
 from __future__ import annotations
 
 import email.message

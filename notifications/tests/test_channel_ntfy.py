@@ -1,3 +1,5 @@
+"""ntfy, played by a server on loopback."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Trouble is said; quiet by setting is not trouble."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Workers are woken, but never by too many kicks."""
+
 from __future__ import annotations
 
 from datetime import datetime

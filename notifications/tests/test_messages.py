@@ -1,3 +1,5 @@
+"""The facts of a notification become words."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Who is written to, when, and what is taken back."""
+
 from __future__ import annotations
 
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""Texts are made safe for providers and databases."""
+
 from __future__ import annotations
 
 import pytest
