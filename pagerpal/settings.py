@@ -29,10 +29,22 @@ DEBUG = False
 SECRET_KEY = env.secret_key(ENVIRONMENT, DATA_DIR)
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 _base = urlsplit(PAGERPAL_BASE_URL)
-ALLOWED_HOSTS = [_base.hostname or "", "localhost", "127.0.0.1", "[::1]", *env.words("ALLOWED_HOSTS")]
+ALLOWED_HOSTS = [
+    _base.hostname or "",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    *env.words("ALLOWED_HOSTS"),
+]
 CSRF_TRUSTED_ORIGINS = sorted(
-    {f"{_base.scheme}://{_base.netloc}", *(f"{s}://{h}" for s in ("http", "https")
-     for h in (f"localhost:{PAGERPAL_PORT}", f"127.0.0.1:{PAGERPAL_PORT}"))}
+    {
+        f"{_base.scheme}://{_base.netloc}",
+        *(
+            f"{s}://{h}"
+            for s in ("http", "https")
+            for h in (f"localhost:{PAGERPAL_PORT}", f"127.0.0.1:{PAGERPAL_PORT}")
+        ),
+    }
 )
 # Origins whose pages may call the API from a browser.
 ALLOWED_ORIGINS = env.words("ALLOWED_ORIGINS", () if PRODUCTION else ("*",))
@@ -162,7 +174,8 @@ Q_CLUSTER = {
     "save_limit": -1,
     "catch_up": False,
     "guard_cycle": 0.5,
-    "recycle": 5000,
+    # A fresh fork shares its memory again; beats alone come to this in an hour.
+    "recycle": 200,
     "log_level": "WARNING",
     "label": "Queue",
 }
@@ -189,6 +202,7 @@ SMTP_SECURITY = env.choice("SMTP_SECURITY", "auto", ("auto", "none"))
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = "pagerpal.formats"  # the 24-hour clock
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -218,5 +232,7 @@ LOGGING = {
             "formatter": "plain",
         },
     },
+    # Each task and each process of the pool would be a line.
+    "loggers": {"django-q": {"level": "WARNING"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
 }
