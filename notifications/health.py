@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Count, Min, Q
 
 from notifications.models import ContactMethod, Notification, ProviderState
 
@@ -15,14 +16,23 @@ LATE_AFTER = timedelta(minutes=2)
 def health(now: datetime) -> list[str]:
     """Sentences of trouble; empty when a page would go out, or is held by a setting."""
     troubles = []
-    late = Notification.objects.due(now - LATE_AFTER)
-    if settings.NOTIFICATION_RETRY_WORKER_ENABLED and (oldest := late.order_by("due_at").first()):
+    limit = now - LATE_AFTER
+    late = Q(state=Notification.State.PENDING, due_at__lte=limit)
+    lapsed = Q(state=Notification.State.SENDING, lease_until__lt=limit)
+    found = Notification.objects.filter(late | lapsed).aggregate(
+        late=Count("pk", filter=late),
+        oldest=Min("due_at", filter=late),
+        lapsed=Count("pk", filter=lapsed),
+    )
+    if settings.NOTIFICATION_RETRY_WORKER_ENABLED and found["late"]:
         troubles.append(
-            f"Nobody sends what is due: {_count(late.count())}, the oldest since "
-            f"{oldest.due_at:%Y-%m-%d %H:%M} UTC. Is the worker running?"
+            f"Nobody sends what is due: {_count(found['late'])}, the oldest since "
+            f"{found['oldest']:%Y-%m-%d %H:%M} UTC. Is the worker running?"
         )
-    if hanging := Notification.objects.lapsed(now - LATE_AFTER).count():
-        troubles.append(f"A worker has died and nobody takes over its work: {_count(hanging)}.")
+    if found["lapsed"]:
+        troubles.append(
+            f"A worker has died and nobody takes over its work: {_count(found['lapsed'])}."
+        )
     if settings.NOTIFICATION_SENDING_ENABLED and (silent := _silent_providers()):
         troubles.append(f"No provider answers: {', '.join(silent)}.")
     return troubles

@@ -103,7 +103,7 @@ def test_a_message_over_two_minutes_late_is_trouble() -> None:
 
     [trouble] = health.verdict(NOON + minutes(3)).troubles
 
-    assert "1 messages wait" in trouble
+    assert "1 message," in trouble
 
 
 def test_what_waits_because_of_a_setting_is_a_note_and_no_trouble(settings: Any) -> None:
