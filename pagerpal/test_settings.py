@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-for _name in list(os.environ):
+for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS"}:
     if _name.startswith(("NTFY_", "SMTP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_")):
         del os.environ[_name]
 os.environ["PAGERPAL_ENV_FILE"] = os.devnull

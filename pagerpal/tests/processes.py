@@ -30,6 +30,13 @@ from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
+KEPT_WORKER = """
+import django
+django.setup()
+from pagerpal.management.commands.serve import run_worker
+from pagerpal.supervisor import Program, Supervisor
+Supervisor([Program("worker", run_worker)]).run()
+"""
 
 
 def free_port() -> int:
@@ -72,7 +79,7 @@ class Call:
 
 
 class NtfyServer:
-    """Records every call. `hang()` keeps callers waiting, `fail()` refuses them, `work()` again."""
+    """Records every call. `hang()` keeps callers waiting until `release()`; `fail()` refuses."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -91,9 +98,13 @@ class NtfyServer:
     def fail(self, status: int = 500) -> None:
         self._status = status
 
+    def release(self) -> None:
+        """Answer those that were kept waiting."""
+        self._open.set()
+
     def work(self) -> None:
         self._status = 200
-        self._open.set()
+        self.release()
 
     def topics(self) -> list[str]:
         """To whom the calls so far went, in order."""
@@ -249,12 +260,19 @@ class Site:
     def start_worker(self, **environment: str) -> tuple[Program, Pool]:
         """A worker whose pool is up."""
         program = self.manage("worker", **environment)
-        return program, self.pool_of(program)
+        found: Pool = wait_until(lambda: pool_under(program.pid), why=program)
+        return program, found
 
-    def pool_of(self, program: Program) -> Pool:
+    def start_kept_worker(self, **environment: str) -> tuple[Program, Pool]:
+        """The same under the supervisor, which starts it again when it dies."""
+        program = self.start("-c", KEPT_WORKER, **environment)
+        return program, self.kept_pool(program)
+
+    def kept_pool(self, program: Program) -> Pool:
+        """The pool of the worker that the supervisor runs now."""
+
         def find() -> Pool | None:
-            assert program.is_running, program.log
-            return pool_under(program.pid)
+            return next((pool_under(main.pid) for main in program.children()), None)
 
         found: Pool = wait_until(find, why=program)
         return found
