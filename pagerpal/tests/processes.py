@@ -268,11 +268,11 @@ class Site:
         program = self.start("-c", KEPT_WORKER, **environment)
         return program, self.kept_pool(program)
 
-    def kept_pool(self, program: Program) -> Pool:
-        """The pool of the worker that the supervisor runs now."""
+    def kept_pool(self, program: Program, before: Pool | None = None) -> Pool:
+        """The pool of the worker that the supervisor runs now; `before` is how it was."""
 
         def find() -> Pool | None:
-            return next((pool_under(main.pid) for main in program.children()), None)
+            return next((pool_under(main.pid, before) for main in program.children()), None)
 
         found: Pool = wait_until(find, why=program)
         return found
@@ -331,8 +331,8 @@ class Site:
         }
 
 
-def pool_under(main: int) -> Pool | None:
-    """The pool of a worker that has just started: its processes in the order of their start."""
+def pool_under(main: int, before: Pool | None = None) -> Pool | None:
+    """The processes of a worker: all look alike, but a new pool starts them in a known order."""
     try:
         sentinels = psutil.Process(main).children()
         children = sorted(child.pid for child in sentinels[0].children()) if sentinels else []
@@ -341,6 +341,9 @@ def pool_under(main: int) -> Pool | None:
     if len(children) != WORKERS + 2:
         return None
     *workers, monitor, pusher = children
+    if before and before.sentinel == sentinels[0].pid:  # only workers were replaced since
+        monitor, pusher = before.monitor, before.pusher
+        workers = [pid for pid in children if pid not in {monitor, pusher}]
     return Pool(main, sentinels[0].pid, workers, monitor, pusher)
 
 

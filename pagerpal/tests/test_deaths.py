@@ -138,7 +138,7 @@ def test_killed_idle_workers_lose_and_double_nothing(
         kill(*pool.workers[:number])
         keys = due_pages(6)
         wait_until_sent(keys, on=program)
-        pool = site.kept_pool(program)
+        pool = site.kept_pool(program, pool)
 
     assert set(times_sent(ntfy).values()) == {1}, program.log
     assert len(times_sent(ntfy)) == 6 * ROUNDS
@@ -161,7 +161,7 @@ def test_a_worker_killed_in_the_middle_of_a_call_doubles_one_page_at_most(
         ntfy.work()
         end_leases(claimed_before=killed_at)
         wait_until_sent(keys, on=program)
-        pool = site.kept_pool(program)
+        pool = site.kept_pool(program, pool)
 
     sent = times_sent(ntfy)
     assert len(sent) == 4 * ROUNDS
@@ -184,7 +184,7 @@ def test_a_killed_parent_takes_all_with_it_and_comes_back(
         wait_until(partial(are_gone, pool.all), why=program)
         end_leases(claimed_before=killed_at)
         wait_until_sent(keys, on=program)
-        pool = site.kept_pool(program)
+        pool = site.kept_pool(program, pool)
 
     sent = times_sent(ntfy)
     assert len(sent) == 30 * ROUNDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class Command(BaseCommand):
             self.stdout.write("The database is up to date.")
         first_run.announce(sys.stdout)
         self.stdout.write(self.welcome())
+        with suppress(OSError):  # whitenoise warns of a missing folder; a checkout needs none
+            settings.STATIC_ROOT.mkdir(exist_ok=True)
         warming.warm(web=True)
         Supervisor([Program("web", run_web), Program("worker", run_worker)]).run()
 
