@@ -20,6 +20,7 @@ from alertsources.severities import worse
 from incidents import lifecycle, timeline
 from incidents.lifecycle import Actor, Opening, urgency_of
 from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, TimelineEntry
+from schedules.inserts import insert
 
 Status = Alert.Status
 
@@ -226,7 +227,7 @@ class Admission:
         for pk in sorted({*joining, *raised}):
             self._join(self.incidents[pk], joining[pk], raised.get(pk, []))
         groups = [self._open(members) for members in opening.values()]
-        OpenGroup.objects.bulk_create(sorted(groups, key=lambda group: group.digest))
+        insert(*sorted(groups, key=lambda group: group.digest))
         self._save([row for row, _ in rows])
 
     def _open_group(self, digest: str) -> OpenGroup | None:
@@ -302,7 +303,7 @@ class Admission:
             if row.pk and row.incident_id:
                 row.save(update_fields=["incident", "group_digest"])
         new = [row for row in rows if not row.pk]
-        Alert.objects.bulk_create(sorted(new, key=lambda row: row.live_key or ""))
+        insert(*sorted(new, key=lambda row: row.live_key or ""))
 
 
 def _any_known(alerts: list[CleanAlert]) -> bool:

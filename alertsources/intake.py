@@ -22,6 +22,7 @@ from alertsources.cleaning import CleanAlert, one_line
 from alertsources.models import AlertSource, ReceivedPayload
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
+from schedules.inserts import insert
 from schedules.transactions import repeat_on_conflict
 
 logger = logging.getLogger(__name__)
@@ -103,14 +104,16 @@ def _store(delivery: Delivery, *, now: datetime) -> Taken:
         admission = Admission(delivery.source, delivery.policy, now=now)
         admission.run(delivery.alerts)
         taken = _told(delivery, admission)
-        ReceivedPayload.objects.create(
-            source=delivery.source,
-            received_at=now,
-            content_type=one_line(delivery.content_type, 100),
-            body=delivery.body,
-            result=taken.result,
-            note=one_line(taken.note, 500),
-            incident_id=taken.incidents[0] if taken.incidents else None,
+        insert(
+            ReceivedPayload(
+                source=delivery.source,
+                received_at=now,
+                content_type=one_line(delivery.content_type, 100),
+                body=delivery.body,
+                result=taken.result,
+                note=one_line(taken.note, 500),
+                incident_id=taken.incidents[0] if taken.incidents else None,
+            )
         )
     return taken
 

@@ -22,6 +22,7 @@ from incidents.models import (
 )
 from notifications import outbox
 from notifications.models import Notification
+from schedules.inserts import insert
 from schedules.models import Membership, Team, User
 from schedules.transactions import repeat_on_conflict
 
@@ -238,7 +239,7 @@ def _page(
         label=label,
         created_at=now,
     )
-    page.save(force_insert=True)
+    insert(page)
     return page
 
 

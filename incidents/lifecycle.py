@@ -22,6 +22,7 @@ from incidents.signals import incident_moved
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification
+from schedules.inserts import insert
 from schedules.models import Team, User
 from schedules.transactions import repeat_on_conflict
 
@@ -104,7 +105,7 @@ def open_incident(opening: Opening, *, now: datetime) -> Incident:
     """
     paged = opening.urgency != Incident.Urgency.NONE
     with transaction.atomic(savepoint=False):
-        incident = Incident.objects.create(
+        incident = Incident(
             team=opening.team,
             title=opening.title,
             detail=opening.detail,
@@ -119,14 +120,10 @@ def open_incident(opening: Opening, *, now: datetime) -> Incident:
             escalate_at=now if paged else None,
             revision=1,
         )
+        insert(incident)
         text = f"Opened by {opening.source_label}." if opening.source_label else "Opened."
-        TimelineEntry.objects.create(
-            incident=incident,
-            kind=Kind.OPENED,
-            text=f"{text} {opening.note}".strip()[: timeline.LONGEST],
-            via="monitor",
-            at=now,
-        )
+        text = f"{text} {opening.note}".strip()[: timeline.LONGEST]
+        insert(TimelineEntry(incident=incident, kind=Kind.OPENED, text=text, via="monitor", at=now))
         if paged:
             kick(RUN_DUE_STEPS)
     return incident

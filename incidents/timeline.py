@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from incidents.models import Incident, TimelineEntry
+from schedules.inserts import insert
 from schedules.models import User
 
 LONGEST = 1000
@@ -20,7 +21,9 @@ def write(
     via: str = "",
 ) -> None:
     """Add one entry and raise the incident's revision in memory; the caller saves `revision`."""
-    TimelineEntry.objects.create(
-        incident=incident, kind=kind, text=text[:LONGEST], actor=actor, via=via, at=at
+    insert(
+        TimelineEntry(
+            incident=incident, kind=kind, text=text[:LONGEST], actor=actor, via=via, at=at
+        )
     )
     incident.revision += 1

@@ -24,6 +24,7 @@ from notifications.models import (
     NotificationRule,
     Urgency,
 )
+from schedules.inserts import insert
 from schedules.models import User
 
 log = logging.getLogger(__name__)
@@ -217,7 +218,8 @@ def _insert(rows: list[Notification]) -> list[Notification]:
     """Write all at once; if that fails, one by one, so that only the bad one is lost."""
     try:
         with transaction.atomic():
-            return Notification.objects.bulk_create(rows)
+            insert(*rows)
+        return rows
     except OperationalError:
         raise  # the whole transaction is lost; its owner tries it again
     except Exception:

@@ -18,6 +18,7 @@ from notifications.channels.texts import one_line
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import FULL_TRIES, TAKEN, UNFINISHED, DeliveryEvent, Notification, Urgency
 from notifications.signals import notification_settled, threads_touched
+from schedules.inserts import insert
 from schedules.transactions import repeat_on_conflict
 
 log = logging.getLogger(__name__)
@@ -355,9 +356,8 @@ def _tell(rows: _Rows) -> None:
 
 
 def _event(row: Notification, kind: str, text: str, now: datetime) -> None:
-    DeliveryEvent.objects.create(
-        notification=row, kind=kind, attempt=row.attempts, text=one_line(text)[:500], at=now
-    )
+    text = one_line(text)[:500]
+    insert(DeliveryEvent(notification=row, kind=kind, attempt=row.attempts, text=text, at=now))
 
 
 def _note_provider(channel: str, result: Result, now: datetime) -> None:
