@@ -1,7 +1,7 @@
 """Keeps web and worker running: forks both, starts either alone again, stops both when told.
 
 Both are forks of one process that has loaded everything, so that they share its memory. Measured
-with PSS, all processes, after start and after 200 incidents: this way 112 and 196 MB; as programs
+with PSS, all processes, after start and after 200 incidents: this way 120 and 200 MB; as programs
 of their own under a supervisor that imports nothing 149 and 234 MB, though that one is 7 MB
 smaller. The `supervisor` package (17.6 MB, 7,000 lines) would be the second way, and leaves its
 programs running when it is itself killed; here they end with it (see orphans.py).
