@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 
 # Far below what either database takes as parameters in one statement.
 MOST_PARAMETERS = 900
@@ -32,23 +32,21 @@ def insert(*rows: models.Model) -> None:
 
 
 def _insert(head: str, width: int, rows: Sequence[models.Model]) -> None:
+    database = connections[DEFAULT_DB_ALIAS]  # not `connection`: each look through it costs
     group = f"({', '.join(['%s'] * width)})"
-    values = [value for row in rows for value in _values(row)]
+    values = [
+        field.get_db_prep_save(getattr(row, field.attname), database)
+        for row in rows
+        for field in _fields(type(row))
+    ]
     sql = f"{head} {', '.join([group] * len(rows))} RETURNING id"
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(sql, values)
         keys = [key for (key,) in cursor.fetchall()]
     for row, key in zip(rows, keys, strict=True):
         row.pk = key
         row._state.adding = False
-        row._state.db = connection.alias
-
-
-def _values(row: models.Model) -> list[Any]:
-    return [
-        field.get_db_prep_save(getattr(row, field.attname), connection)
-        for field in _fields(type(row))
-    ]
+        row._state.db = database.alias
 
 
 @cache
@@ -59,6 +57,6 @@ def _fields(model: type[models.Model]) -> list[Any]:
 
 @cache
 def _statement(model: type[models.Model]) -> tuple[str, int]:
-    quote = connection.ops.quote_name
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
     columns = ", ".join(quote(field.column) for field in _fields(model))
     return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES", len(_fields(model))
