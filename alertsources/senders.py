@@ -35,14 +35,8 @@ SOURCE_OF_KEY = """
 
 # In the order of the model.
 FIELDS = [
-    "id",
-    "team_id",
-    "name",
-    "kind",
-    "group_by",
-    "group_labels",
-    "default_severity",
-    "is_active",
+    *("id", "team_id", "name", "kind"),
+    *("group_by", "group_labels", "default_severity", "is_active"),
 ]
 
 

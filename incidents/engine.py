@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,13 +14,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from incidents import directory, lifecycle, planner, timeline
 from incidents.directory import Directory
 from incidents.facts import facts_for
-from incidents.models import (
-    SEVERITY_RANK,
-    EscalationPolicy,
-    Incident,
-    Page,
-    TimelineEntry,
-)
+from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, Page, TimelineEntry
 from notifications import outbox
 from notifications.models import Notification
 from schedules.inserts import insert
@@ -43,6 +38,16 @@ class Stepped:
     incident_id: int
     rows: int = 0
     first_pk: int | None = None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What is to be written now, read and planned before the transaction."""
+
+    planned: planner.Planned
+    following: planner.Planned | None
+    book: Directory
+    calls: dict[int, list[outbox.Call]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,10 @@ def _run(incident: Incident, now: datetime) -> Stepped | None:
             reachable=book.reachable,
             limit=2,
         )
-        return repeat_on_conflict(lambda: _write(incident, ticks, book, now))
+        people = [book.users[person] for person in ticks[0].people]
+        calls = outbox.calls_of(people, incident.urgency)
+        tick = Tick(ticks[0], ticks[1] if len(ticks) > 1 else None, book, calls)
+        return repeat_on_conflict(lambda: _write(incident, tick, now))
     except OperationalError:
         raise  # the database's trouble, not the plan's: the sweep comes back to it
     except Exception:
@@ -109,19 +117,18 @@ def _run(incident: Incident, now: datetime) -> Stepped | None:
         return _page_plainly(incident.pk, now)
 
 
-def _write(
-    planned_for: Incident, ticks: list[planner.Planned], book: Directory, now: datetime
-) -> Stepped | None:
+def _write(planned_for: Incident, tick: Tick, now: datetime) -> Stepped | None:
     with transaction.atomic():
-        incident = (
+        still_so = (
             Incident.objects.due(now)
-            .select_for_update(skip_locked=True, no_key=True, of=("self",))
-            .select_related("team")
+            .select_for_update(skip_locked=True, no_key=True)
             .filter(pk=planned_for.pk, revision=planned_for.revision)
             .filter(escalate_at=planned_for.escalate_at)
-            .first()
         )
-        return _step(incident, ticks, book, now) if incident else None
+        if not still_so.values_list("pk", flat=True).first():
+            return None
+        # A copy: a deadlock repeats this from the start.
+        return _step(copy(planned_for), tick, now)
 
 
 def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
@@ -164,53 +171,40 @@ def _teams_with_due(now: datetime) -> list[tuple[int, str]]:
     return [(team, word) for _, _, team, word in sorted(lots)]
 
 
-def _step(
-    incident: Incident, ticks: list[planner.Planned], book: Directory, now: datetime
-) -> Stepped:
+def _step(incident: Incident, tick: Tick, now: datetime) -> Stepped:
     """Write one tick of a locked, due incident, in the caller's transaction."""
-    planned = ticks[0]
+    planned = tick.planned
     for reason in planned.reasons:
         timeline.write(incident, Kind.NOT_PAGED, reason, at=now, via="engine")
     if planned.nobody_reached:
         _mark_nobody_reached(incident, now)
     written = outbox.Written(0, None, None)
     if planned.people:
-        following = ticks[1] if len(ticks) > 1 else None
-        written = _write_pages(incident, planned, following, book, now)
+        written = _write_pages(incident, tick, now)
     _set_clock(incident, planned, written, now)
     return Stepped(incident.pk, written.rows, written.first_pk)
 
 
-def _write_pages(
-    incident: Incident,
-    planned: planner.Planned,
-    following: planner.Planned | None,
-    book: Directory,
-    now: datetime,
-) -> outbox.Written:
-    outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now)
-    names = [book.policy.names[person] for person in planned.people]
-    text = f"{planned.label.capitalize()}: paging {', '.join(names)}."
+def _write_pages(incident: Incident, tick: Tick, now: datetime) -> outbox.Written:
+    if incident.round_started_at is not None:  # else nothing of this episode is older
+        outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now)
+    names = [tick.book.policy.names[person] for person in tick.planned.people]
+    text = f"{tick.planned.label.capitalize()}: paging {', '.join(names)}."
     timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
-    coming = _coming(following, book)
     total = outbox.Written(0, None, None)
-    for person in planned.people:
-        total = total.plus(_page_one(incident, planned, book.users[person], coming, now))
+    for person in tick.planned.people:
+        total = total.plus(_page_one(incident, tick, tick.book.users[person], now))
     return total
 
 
-def _page_one(
-    incident: Incident,
-    planned: planner.Planned,
-    user: User,
-    coming: dict[str, str] | None,
-    now: datetime,
-) -> outbox.Written:
+def _page_one(incident: Incident, tick: Tick, user: User, now: datetime) -> outbox.Written:
     """Page one person in a savepoint: what is wrong with one harms nobody else."""
+    planned = tick.planned
+    extra: dict[str, object] = {"step": planned.label, "next": _coming(tick.following, tick.book)}
     try:
         with transaction.atomic():
             page = _page(incident, planned.round, planned.step, planned.label, user, now)
-            return _notify(incident, page, {"step": planned.label, "next": coming}, now)
+            return _notify(incident, page, extra, now, calls=tick.calls[user.pk])
     except OperationalError:
         raise  # the whole transaction is lost; it is tried again as a whole
     except Exception as error:
@@ -244,7 +238,11 @@ def _page(
 
 
 def _notify(
-    incident: Incident, page: Page, extra: dict[str, object], now: datetime
+    incident: Incident,
+    page: Page,
+    extra: dict[str, object],
+    now: datetime,
+    calls: list[outbox.Call] | None = None,
 ) -> outbox.Written:
     return outbox.page_person(
         page.user,
@@ -256,6 +254,7 @@ def _notify(
         rank=incident.rank,
         context=facts_for(incident, page.user) | extra,
         now=now,
+        calls=calls,
     )
 
 

@@ -75,7 +75,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """Use this address after `delay`, and `repeats` more times."""
 
     method: ContactMethod
@@ -110,8 +110,11 @@ def page_person(
     rank: int,
     context: dict[str, Any],
     now: datetime,
+    calls: list[Call] | None = None,
 ) -> Written:
     """Write the messages that the person's rules (or the defaults) ask for, in their order.
+
+    `calls` are what `calls_of` said before the transaction, which should be short.
 
     Renders and sends nothing. An address that errors becomes a failed row with its reason and
     keeps no other from being used. `Written` counts what can still be sent: nothing, when the
@@ -121,7 +124,7 @@ def page_person(
         return Written(0, None, None)
     message = _Message(user, purpose, thread, ref, team_id, rank, clean_json(context), now)
     rows: list[Notification] = []
-    for call in _calls(user, urgency):
+    for call in calls_of([user], urgency)[user.pk] if calls is None else calls:
         rows += _rows(message, call, repeating=purpose == Purpose.PAGE)
     stored = _insert(rows)
     pending = sorted(
@@ -132,22 +135,24 @@ def page_person(
     return Written(len(pending), pending[0].pk, pending[0].due_at)
 
 
-def _calls(user: User, urgency: str) -> list[_Call]:
-    """The person's rules for this urgency; the defaults where they lead to no usable address."""
-    on = {method.pk: method for method in user.contact_methods.filter(is_on=True)}
+def calls_of(users: Iterable[User], urgency: str) -> dict[int, list[Call]]:
+    """Each person's rules for this urgency; the defaults where they lead to no usable address."""
+    ids = [user.pk for user in users]
     wanted = Urgency.HIGH if urgency == Urgency.HIGH else Urgency.LOW
-    rules = NotificationRule.objects.filter(user=user, urgency=wanted).order_by("delay", "pk")
-    calls = [
-        _Call(on[rule.contact_method_id], rule.delay, rule.repeats, rule.repeat_every, rule.pk)
-        for rule in rules
-        if rule.contact_method_id in on
-    ]
-    if any(_is_usable(call.method) for call in calls):
-        return calls
-    return _defaults(list(on.values()), wanted)
+    on = {method.pk: method for method in ContactMethod.objects.filter(user__in=ids, is_on=True)}
+    calls: dict[int, list[Call]] = {pk: [] for pk in ids}
+    rules = NotificationRule.objects.filter(user__in=ids, urgency=wanted)
+    for rule in rules.order_by("delay", "pk"):
+        if method := on.get(rule.contact_method_id):
+            times = rule.delay, rule.repeats, rule.repeat_every
+            calls[rule.user_id].append(Call(method, *times, rule.pk))
+    for pk, found in calls.items():
+        if not any(_is_usable(call.method) for call in found):
+            calls[pk] = _defaults([one for one in on.values() if one.user_id == pk], wanted)
+    return calls
 
 
-def _defaults(methods: list[ContactMethod], urgency: str) -> list[_Call]:
+def _defaults(methods: list[ContactMethod], urgency: str) -> list[Call]:
     if not methods:
         return []
     delays = {method.pk: DEFAULT_DELAYS.get(method.channel, timedelta(0)) for method in methods}
@@ -155,7 +160,7 @@ def _defaults(methods: list[ContactMethod], urgency: str) -> list[_Call]:
     # Whoever has no push gets the next best at once.
     head_start = min(usable or delays.values())
     calls = [
-        _Call(
+        Call(
             method,
             max(timedelta(0), delays[method.pk] - head_start),
             DEFAULT_REPEATS.get(method.channel, 0) if urgency == Urgency.HIGH else 0,
@@ -172,7 +177,7 @@ def _is_usable(method: ContactMethod) -> bool:
     return not settings.NOTIFICATION_SENDING_ENABLED or not channel.needs()
 
 
-def _rows(message: _Message, call: _Call, *, repeating: bool) -> Iterator[Notification]:
+def _rows(message: _Message, call: Call, *, repeating: bool) -> Iterator[Notification]:
     """One row now and one for each repeat; a failed one instead, if even that is impossible."""
     if call.method.channel not in registry:
         yield _failed(message, call, f"PagerPal has no channel called {call.method.channel}.")
@@ -187,7 +192,7 @@ def _rows(message: _Message, call: _Call, *, repeating: bool) -> Iterator[Notifi
         yield _row(message, call, number, due_at=due_at)
 
 
-def _row(message: _Message, call: _Call, number: int, **fields: Any) -> Notification:
+def _row(message: _Message, call: Call, number: int, **fields: Any) -> Notification:
     rule = f"/rule:{call.rule_id}" if call.rule_id else ""
     return Notification(
         purpose=message.purpose,
@@ -206,7 +211,7 @@ def _row(message: _Message, call: _Call, number: int, **fields: Any) -> Notifica
     )
 
 
-def _failed(message: _Message, call: _Call, reason: str) -> Notification:
+def _failed(message: _Message, call: Call, reason: str) -> Notification:
     return _row(message, call, 0, due_at=message.now, **_failure(reason, message.now))
 
 

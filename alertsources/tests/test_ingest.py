@@ -286,7 +286,7 @@ def test_trouble_in_the_database_asks_the_sender_to_come_again(
     def down(*_: Any, **__: Any) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(ReceivedPayload.objects, "create", down)
+    monkeypatch.setattr(intake, "insert", down)
 
     answer = post(DISK)
 
