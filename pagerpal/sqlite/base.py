@@ -12,9 +12,11 @@ import fcntl
 import os
 import re
 import sqlite3
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.backends.sqlite3 import base
 
@@ -33,15 +35,20 @@ WRITES = re.compile(
 class WriteQueue:
     """One connection's place in the queue of writers; without a path it is always its turn.
 
-    Two locks: whoever holds the first is next for the second, which is the turn itself. Whoever
-    has just written must take the first again, so a busy process cannot keep the others out.
+    Two file locks: whoever holds the first is next for the second, which is the turn itself.
+    Whoever has just written must take the first again, so a busy process cannot keep the others
+    out. The threads of one process queue before that on a lock of their own: were all of them to
+    look at the file locks, they would take the interpreter from the one that works.
     """
+
+    _threads: ClassVar[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
 
     def __init__(self, path: str, *, patience: float) -> None:
         self._path = path
         self._patience = patience
         self._next = self._turn = -1
         self._owner = 0
+        self._thread: threading.Lock | None = None
         self.is_held = False
 
     def acquire(self) -> None:
@@ -50,9 +57,13 @@ class WriteQueue:
             return
         try:
             self._open()
+            ends = time.monotonic() + self._patience
+            threads = self._threads[self._path]
+            if not threads.acquire(timeout=self._patience):
+                raise sqlite3.OperationalError("database is locked")
+            self._thread = threads
             # Said before it is true: a task's timeout may interrupt anywhere in between.
             self.is_held = True
-            ends = time.monotonic() + self._patience
             self._wait(self._next, ends)
             self._wait(self._turn, ends)
             fcntl.flock(self._next, fcntl.LOCK_UN)
@@ -68,6 +79,9 @@ class WriteQueue:
         if self.is_held and self._owner == os.getpid():
             fcntl.flock(self._turn, fcntl.LOCK_UN)
             fcntl.flock(self._next, fcntl.LOCK_UN)
+            if self._thread:
+                self._thread.release()
+        self._thread = None
         self.is_held = False
 
     def close(self) -> None:
@@ -96,6 +110,10 @@ class WriteQueue:
                 if time.monotonic() >= ends:
                     raise sqlite3.OperationalError("database is locked") from None
                 time.sleep(PAUSE)
+
+
+# What a parent's threads held at the fork is nobody's in the child.
+os.register_at_fork(after_in_child=WriteQueue._threads.clear)
 
 
 class QueuedCursor(base.SQLiteCursorWrapper):
