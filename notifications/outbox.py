@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Count, Q
+from django.db.models import Case, Count, DateTimeField, F, Q, Value, When
 
 from notifications.channels.base import registry
 from notifications.channels.texts import clean, clean_json, one_line
@@ -18,6 +18,7 @@ from notifications.kicks import SEND_DUE, kick
 from notifications.models import (
     FULL_TRIES,
     TAKEN,
+    UNFINISHED,
     ContactMethod,
     DeliveryEvent,
     Notification,
@@ -307,13 +308,18 @@ def supersede(thread: str, *, due_before: datetime, now: datetime) -> int:
 
 
 def _cancel(which: Q, now: datetime, reason: str) -> int:
-    chosen = Notification.objects.filter(which)
-    # Pending first: a row that is claimed between the two statements is found by the second.
-    ended = chosen.filter(state=State.PENDING).update(
-        state=State.CANCELLED, cancelled_at=now, settled_at=now, outcome=one_line(reason)[:500]
+    """In one statement, as a row may go from one state to the other while this waits for it."""
+    ended = Notification.objects.filter(which, state__in=UNFINISHED, cancelled_at=None)
+    return ended.update(
+        cancelled_at=now,
+        state=_if_pending(Value(State.CANCELLED), F("state")),
+        settled_at=_if_pending(Value(now, DateTimeField()), F("settled_at")),
+        outcome=_if_pending(Value(one_line(reason)[:500]), F("outcome")),
     )
-    called = chosen.filter(state=State.SENDING, cancelled_at=None).update(cancelled_at=now)
-    return ended + called
+
+
+def _if_pending(new: Value, old: F) -> Case:
+    return Case(When(state=State.PENDING, then=new), default=old)
 
 
 def clear_taken(thread: str, *, now: datetime) -> int:

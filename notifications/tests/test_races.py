@@ -130,6 +130,23 @@ def test_a_claim_waits_for_an_acknowledgement_that_is_under_way(recorder: Record
     assert stored(row).state == "cancelled"
 
 
+def test_an_acknowledgement_ends_a_row_that_goes_back_to_pending_meanwhile() -> None:
+    row = first(make_user(), urgency="low")
+    attempt = dispatch._claim(row.pk, row.channel, NOON).row
+    assert attempt is not None
+    failed = settling.Result(Message("k", "t", "x", "y"), error=SendError("HTTP 500"))
+
+    def settle_alone() -> None:
+        settling._settle(attempt, failed, NOON, tells=False)
+
+    with uncommitted(settle_alone) as commit:
+        threading.Timer(0.2, commit.set).start()
+        with transaction.atomic():
+            ended = outbox.cancel(row.thread, purposes=["page"], now=NOON, reason="mine")
+
+    assert (ended, stored(row).state) == (1, "cancelled")
+
+
 def test_an_acknowledgement_in_mid_call_is_stored_at_once(recorder: Recorder) -> None:
     row = first(make_user(), urgency="low")
     recorder.broken["ntfy"] = SendError("HTTP 500")
