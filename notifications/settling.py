@@ -173,6 +173,8 @@ def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
     receipt = result.receipt or Receipt(text="safe mode: nothing was sent")
     mine.provider_id = one_line(receipt.provider_id)[:200]
     mine.rendered = _shown(result.message)
+    if mine.purpose == Purpose.PAGE:
+        _drop_late_repeats(rows)
     _put_back(rows)
     _close(rows, state, kind, receipt.text)
     if state == State.SENT and mine.cancelled_at is not None:
@@ -272,6 +274,27 @@ def _pull_forward(rows: _Rows, why: str) -> None:
     following.save(update_fields=["due_at", "due_before_pull"])
     _event(following, Kind.PULLED, f"{mine.channel} failed: {why}", now)
     kick(SEND_DUE)
+
+
+def _drop_late_repeats(rows: _Rows) -> None:
+    """The address has it: what waits for it since an outage would only ring again at once."""
+    mine, now = rows.mine, rows.now
+    late = {
+        row.pk
+        for row in rows.others
+        if (row.channel, row.address) == (mine.channel, mine.address)
+        and row.due_at <= now
+        and "again_by" not in row.context  # somebody asked for that one
+    }
+    if not late:
+        return
+    Notification.objects.filter(pk__in=late).update(
+        state=State.CANCELLED,
+        cancelled_at=now,
+        settled_at=now,
+        outcome="a later one speaks for it",
+    )
+    rows.others = [row for row in rows.others if row.pk not in late]
 
 
 def _put_back(rows: _Rows) -> None:

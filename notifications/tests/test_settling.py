@@ -145,6 +145,42 @@ def test_whoever_was_reached_is_not_hurried(recorder: Recorder) -> None:
     recorder.take("topic-alice")
 
 
+def test_after_an_outage_one_of_the_late_repeats_goes_out(recorder: Recorder) -> None:
+    page(make_user(email=True))
+    late = NOON + minutes(3)
+
+    send_all(late)
+
+    assert [row.state for row in rows(channel="ntfy")] == ["cancelled"] * 3 + ["sent"] + [
+        "pending"
+    ] * 2
+    first_row = rows(channel="ntfy")[0]
+    assert (first_row.cancelled_at, first_row.settled_at) == (late, late)
+    assert first_row.outcome == "a later one speaks for it"
+    assert rows(channel="email")[0].state == "pending"
+    recorder.take("topic-alice")
+
+
+def test_late_repeats_wait_while_nothing_was_taken(recorder: Recorder) -> None:
+    recorder.broken["ntfy"] = SendError("HTTP 500")
+    row = first(make_user())
+
+    send(row, now=NOON + minutes(3))
+
+    assert len(rows(state="pending")) == 6
+
+
+def test_what_somebody_sent_again_goes_out_beside_a_late_page(recorder: Recorder) -> None:
+    alice = make_user()
+    row = first(alice, urgency="low")
+    again = outbox.send_again(row, alice, now=NOON)
+
+    send(row)
+
+    assert stored(again).state == "pending"
+    recorder.take("topic-alice")
+
+
 def test_another_persons_messages_are_left_alone(recorder: Recorder) -> None:
     recorder.broken["ntfy"] = SendError("HTTP 500")
     row = first(make_user("alice"))
