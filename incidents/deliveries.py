@@ -7,9 +7,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from incidents import engine, timeline
+from incidents import engine, lifecycle, timeline
 from incidents.models import Incident, TimelineEntry
 from incidents.planner import Phase
+from notifications import outbox
 from notifications.models import TAKEN, Notification
 from notifications.signals import notification_settled, threads_touched
 
@@ -46,6 +47,23 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
         incident.escalate_at = now
         changed.append("escalate_at")
     incident.save(update_fields=changed)
+    if _owner_is_untold(incident, notification):
+        lifecycle.owner_was_not_told(incident, "every message failed", now=now)
+
+
+def _owner_is_untold(incident: Incident, notification: Notification) -> bool:
+    """Whether the last message that told the owner of an urgent new alert has failed."""
+    if notification.purpose != Notification.Purpose.GROWTH:
+        return False
+    # The urgency of when it was written: if that has risen since, a newer message says so.
+    if notification.context.get("urgency") != Incident.Urgency.HIGH:
+        return False
+    if notification.state != Notification.State.FAILED:
+        return False
+    if incident.state != Incident.State.ACKNOWLEDGED or incident.owner_id != notification.user_id:
+        return False
+    outcome = outbox.outcome([notification.ref])
+    return outcome.taken == 0 and outcome.unfinished == 0
 
 
 def _step_has_failed(incident: Incident, notification: Notification, now: datetime) -> bool:

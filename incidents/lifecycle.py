@@ -39,7 +39,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     State.ACKNOWLEDGED: frozenset({State.TRIGGERED, State.RESOLVED}),
     State.RESOLVED: frozenset({State.TRIGGERED}),
 }
-# What an acknowledgement makes pointless, and what a resolve does.
+# What an acknowledgement makes pointless, and what a resolve or a new episode does.
 ENDED_BY_ACKNOWLEDGE = (Purpose.PAGE, Purpose.ASK_OWNER)
 ENDED_BY_RESOLVE = (Purpose.PAGE, Purpose.ASK_OWNER, Purpose.GROWTH)
 
@@ -136,7 +136,8 @@ def join(
 
     The caller has locked the row. A higher severity raises the incident's; a raised urgency on a
     triggered incident starts paging anew; an owner is told once more, at most every 10 minutes
-    unless the severity rises. Lower severities change nothing.
+    unless the severity rises. An urgent incident whose owner cannot be told is paged for anew.
+    Lower severities change nothing.
     """
     rises = SEVERITY_RANK[severity] < SEVERITY_RANK[incident.severity]
     changed = ["revision"]
@@ -151,12 +152,13 @@ def join(
         changed.append("urgency")
     if incident.state == State.TRIGGERED and urgency_rises:
         changed += _start_episode(incident, now=now, why="its urgency rose")
-    owner = incident.owner if incident.state == State.ACKNOWLEDGED else None
-    if owner and _owner_should_know(incident, rises, now):
+    tells = incident.state == State.ACKNOWLEDGED and _owner_should_know(incident, rises, now)
+    if tells:
         incident.grown_at = now
         changed.append("grown_at")
-        _tell_owner(incident, owner, f"{what}: {title}", now=now)
     incident.save(update_fields=changed)
+    if tells:
+        _tell_owner(incident, f"{what}: {title}", now=now)
 
 
 def acknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
@@ -280,6 +282,18 @@ def release(incident: Incident, *, now: datetime, why: str) -> None:
     incident.save(update_fields=[*_ANSWERED, "ask_at", "asked_at", *changed])
 
 
+def owner_was_not_told(incident: Incident, why: str, *, now: datetime) -> None:
+    """An acknowledged incident grew and its owner does not know: say so; if urgent, page anew.
+
+    The row is locked. Without this nobody at all would hear of the new alert.
+    """
+    text = f"{incident.owner or 'Its owner'} could not be told of the new alert: {why}."
+    timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
+    incident.save(update_fields=["revision"])
+    if incident.urgency == Incident.Urgency.HIGH:
+        release(incident, now=now, why="its owner could not be told")
+
+
 _ANSWERED = ["state", "owner", "acknowledged_at", "escalate_at", "revision"]
 
 
@@ -305,7 +319,7 @@ def _start_episode(incident: Incident, *, now: datetime, why: str) -> list[str]:
     Returns the names of the changed fields, for the caller's save.
     """
     outbox.cancel(
-        incident.thread, purposes=ENDED_BY_ACKNOWLEDGE, now=now, reason=f"paging starts anew: {why}"
+        incident.thread, purposes=ENDED_BY_RESOLVE, now=now, reason=f"paging starts anew: {why}"
     )
     incident.episode += 1
     incident.round, incident.round_started_at = 0, None
@@ -343,8 +357,12 @@ def _owner_should_know(incident: Incident, severity_rises: bool, now: datetime) 
     return severity_rises or incident.grown_at is None or now - incident.grown_at >= GROWTH_PAUSE
 
 
-def _tell_owner(incident: Incident, owner: User, news: str, *, now: datetime) -> None:
-    outbox.page_person(
+def _tell_owner(incident: Incident, news: str, *, now: datetime) -> None:
+    owner = incident.owner
+    if owner is None:
+        owner_was_not_told(incident, "nobody is named as its owner", now=now)
+        return
+    written = outbox.page_person(
         owner,
         purpose=Purpose.GROWTH,
         thread=incident.thread,
@@ -355,7 +373,10 @@ def _tell_owner(incident: Incident, owner: User, news: str, *, now: datetime) ->
         context=facts_for(incident, owner) | {"news": news},
         now=now,
     )
-    kick(SEND_DUE)
+    if written.rows:
+        kick(SEND_DUE)
+    else:
+        owner_was_not_told(incident, "no working contact method", now=now)
 
 
 def _write(incident: Incident, kind: str, text: str, by: Actor, now: datetime) -> None:

@@ -6,11 +6,12 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from incidents import lifecycle
 from incidents.lifecycle import Actor, Opening
 from incidents.models import Incident
+from notifications.channels.base import SendError
 from notifications.models import Notification
 from pagerpal.testing import (
     NOON,
@@ -185,6 +186,98 @@ def test_an_owner_is_told_once_of_new_alerts_and_again_when_it_gets_worse(
     recorder.expect_none()
     grow("critical", 3)
     recorder.take("topic-alice")
+
+
+def grown(incident: Incident, minute: float, *, severity: str = "critical") -> Incident:
+    """A new alert joins the incident, and the worker does what follows from it."""
+    moment = NOON + minutes(minute)
+    with transaction.atomic():
+        locked = Incident.objects.select_for_update().get(pk=incident.pk)
+        lifecycle.join(
+            locked,
+            title="db-2",
+            severity=severity,
+            urgency=lifecycle.urgency_of(severity),
+            is_new=True,
+            now=moment,
+        )
+    run_worker(moment)
+    return Incident.objects.get(pk=incident.pk)
+
+
+@pytest.mark.parametrize(("severity", "urgency"), [("critical", "high"), ("warning", "low")])
+def test_an_urgent_alert_whose_owner_has_no_address_is_paged_anew(
+    recorder: Recorder, severity: str, urgency: str
+) -> None:
+    alice, bob = make_user("alice", ntfy=False), make_user("bob")
+    team = make_team("Platform", alice, bob)
+    policy = make_policy(team, bob)
+    incident = make_incident(team, policy=policy, severity=severity, urgency=urgency)
+    lifecycle.acknowledge(incident.pk, by(alice), now=NOON)
+
+    incident = grown(incident, 1)
+
+    recorder.take("topic-bob")
+    assert (incident.state, incident.owner, incident.episode) == ("triggered", None, 2)
+    assert "alice could not be told of the new alert: no working contact method." in texts(incident)
+
+
+def test_an_urgent_alert_whose_owner_every_message_fails_is_paged_anew(recorder: Recorder) -> None:
+    alice, bob = make_user("alice"), make_user("bob", ntfy=False, email=True)
+    team = make_team("Platform", alice, bob)
+    incident = make_incident(team, policy=make_policy(team, bob))
+    lifecycle.acknowledge(incident.pk, by(alice), now=NOON)
+    recorder.broken["ntfy"] = SendError("no such topic", permanent=True)
+
+    incident = grown(incident, 1)
+
+    recorder.take("bob@example.org", "email")
+    assert (incident.state, incident.episode) == ("triggered", 2)
+
+
+def test_an_owner_who_got_one_of_two_messages_keeps_the_incident(recorder: Recorder) -> None:
+    alice = make_user("alice", email=True)
+    team = make_team("Platform", alice)
+    incident = make_incident(team, policy=make_policy(team, alice))
+    lifecycle.acknowledge(incident.pk, by(alice), now=NOON)
+    recorder.broken["ntfy"] = SendError("no such topic", permanent=True)
+
+    incident = grown(incident, 1)
+
+    recorder.take("alice@example.org", "email")
+    assert (incident.state, incident.owner) == ("acknowledged", alice)
+
+
+def test_an_old_message_that_fails_late_does_not_take_a_new_owners_incident(
+    recorder: Recorder,
+) -> None:
+    alice, bob = make_user("alice"), make_user("bob", ntfy=False, email=True)
+    team = make_team("Platform", alice, bob)
+    incident = make_incident(team, policy=make_policy(team, bob))
+    lifecycle.acknowledge(incident.pk, by(alice), now=NOON)
+    recorder.broken["ntfy"] = SendError("no answer")
+    grown(incident, 1)
+
+    lifecycle.escalate_now(incident.pk, by(bob), now=NOON + minutes(2))
+    lifecycle.acknowledge(incident.pk, by(alice), now=NOON + minutes(2))
+    for minute in range(3, 15):
+        run_worker(NOON + minutes(minute))
+
+    incident.refresh_from_db()
+    assert (incident.state, incident.owner) == ("acknowledged", alice)
+
+
+def test_a_new_warning_whose_owner_has_no_address_only_says_so(recorder: Recorder) -> None:
+    alice, bob = make_user("alice", ntfy=False), make_user("bob")
+    team = make_team("Platform", alice, bob)
+    policy = make_policy(team, bob)
+    incident = make_incident(team, policy=policy, severity="warning", urgency="low")
+    lifecycle.acknowledge(incident.pk, by(alice), now=NOON)
+
+    incident = grown(incident, 1, severity="warning")
+
+    assert (incident.state, incident.owner) == ("acknowledged", alice)
+    assert "alice could not be told of the new alert: no working contact method." in texts(incident)
 
 
 def test_a_raised_urgency_pages_a_triggered_incident_anew(recorder: Recorder) -> None:
