@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import OperationalError, transaction
+from django.db.models.functions import Coalesce
 
 from incidents import directory, lifecycle, planner, timeline
 from incidents.directory import Directory
@@ -18,7 +20,7 @@ from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, Page, Ti
 from notifications import outbox
 from notifications.models import Notification
 from schedules.inserts import insert
-from schedules.models import Membership, Team, User
+from schedules.models import Membership, User
 from schedules.transactions import repeat_on_conflict
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,10 @@ RUN_DUE_STEPS = lifecycle.RUN_DUE_STEPS
 STALE_AFTER = timedelta(minutes=10)
 # After planning itself failed.
 PLAN_AGAIN_AFTER = timedelta(seconds=30)
+# While it goes on failing, people are paged without a plan this often. Not the policy's own time:
+# the policy may be what cannot be read.
+PLAIN_AGAIN_AFTER = timedelta(minutes=15)
+PLAIN = "plain"
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,8 @@ def count_due(now: datetime, *, most: int = 100) -> int:
 def run_best_due(now: datetime) -> Stepped | None:
     """Handle the incident that is due first: worst severity, fair between teams, newest.
 
-    None when nothing is due, or others are at all of it. If planning fails, the leads are paged
-    by a plain path and the incident is due again in 30 s.
+    None when nothing is due, or others are at all of it. If planning fails, people are paged
+    without a plan and the incident is due again in 30 s.
     """
     if not settings.ESCALATION_WORKER_ENABLED:
         return None
@@ -198,18 +204,28 @@ def _write_pages(incident: Incident, tick: Tick, now: datetime) -> outbox.Writte
 
 
 def _page_one(incident: Incident, tick: Tick, user: User, now: datetime) -> outbox.Written:
-    """Page one person in a savepoint: what is wrong with one harms nobody else."""
     planned = tick.planned
     extra: dict[str, object] = {"step": planned.label, "next": _coming(tick.following, tick.book)}
+
+    def write() -> outbox.Written:
+        page = _page(incident, planned.round, planned.step, planned.label, user, now)
+        return _notify(incident, page, extra, now, calls=tick.calls[user.pk])
+
+    return _write_safely(incident, user, write, now)
+
+
+def _write_safely(
+    incident: Incident, user: User, write: Callable[[], outbox.Written], now: datetime
+) -> outbox.Written:
+    """Page one person in a savepoint: what is wrong with one harms nobody else."""
     try:
         with transaction.atomic():
-            page = _page(incident, planned.round, planned.step, planned.label, user, now)
-            return _notify(incident, page, extra, now, calls=tick.calls[user.pk])
+            return write()
     except OperationalError:
         raise  # the whole transaction is lost; it is tried again as a whole
-    except Exception as error:
+    except Exception:
         log.exception("paging user %s for incident %s failed", user.pk, incident.pk)
-        text = f"Paging {user} failed: {error}"
+        text = f"Paging {user} failed: see the server's log."
         timeline.write(incident, Kind.TROUBLE, text, at=now, via="engine")
         return outbox.Written(0, None, None)
 
@@ -321,7 +337,7 @@ def _was_reached(incident: Incident) -> bool:
 
 
 def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:
-    """Planning failed: page the leads without it, say so, and try again soon."""
+    """Planning failed: page people without a plan, and try again soon, whatever else fails."""
 
     def attempt() -> Stepped | None:
         with transaction.atomic():
@@ -337,40 +353,76 @@ def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:
 
     try:
         return repeat_on_conflict(attempt)
-    except DatabaseError:
-        log.exception("paging the leads of incident %s failed too", incident_id)
-        return None
+    except Exception:
+        log.exception("paging for incident %s without a plan failed too", incident_id)
+    # Out of the way of what else is due. If even this fails, it is due still.
+    Incident.objects.due(now).filter(pk=incident_id).update(
+        escalate_at=now + PLAN_AGAIN_AFTER,
+        planning_failed_at=Coalesce("planning_failed_at", now),
+    )
+    return None
 
 
 def _plain_step(incident: Incident, now: datetime) -> Stepped:
     first_time = incident.planning_failed_at is None
     incident.planning_failed_at = incident.planning_failed_at or now
     incident.escalate_at = now + PLAN_AGAIN_AFTER
-    written = outbox.Written(0, None, None)
     if first_time:
-        text = "Planning the next step failed; the leads are paged instead. See the server's log."
+        text = "Planning the next step failed, so people are paged without a plan."
+        text = f"{text} See the server's log."
         timeline.write(incident, Kind.TROUBLE, text, at=now, via="engine")
-        for user in _leads_or_admins(incident.team):
-            written = written.plus(_notify(incident, _plain_page(incident, user, now), {}, now))
-    incident.save(update_fields=["planning_failed_at", "escalate_at", "revision"])
+    written = outbox.Written(0, None, None)
+    if first_time or _plain_page_is_due(incident, now):
+        written = _write_plain_pages(incident, now)
+    if first_time and not written.rows:
+        incident.nobody_reached_at = incident.nobody_reached_at or now
+        text = "No lead, admin or member of the team could be paged."
+        timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
+    incident.save(
+        update_fields=["planning_failed_at", "escalate_at", "nobody_reached_at", "revision"]
+    )
     return Stepped(incident.pk, written.rows, written.first_pk)
 
 
-def _plain_page(incident: Incident, user: User, now: datetime) -> Page:
-    """The page of the plain path, made once per episode, round and person."""
-    page, _ = Page.objects.get_or_create(
-        incident=incident,
-        episode=incident.episode,
-        round=incident.round,
-        step="plain",
-        user=user,
-        defaults={"label": "the leads, because planning failed", "created_at": now},
-    )
-    return page
+def _plain_page_is_due(incident: Incident, now: datetime) -> bool:
+    pages = incident.pages.filter(episode=incident.episode, step__startswith=PLAIN)
+    last = pages.order_by("-created_at").first()
+    return last is None or now - last.created_at >= PLAIN_AGAIN_AFTER
 
 
-def _leads_or_admins(team: Team) -> list[User]:
-    leads = User.objects.filter(
-        is_active=True, memberships__team=team, memberships__role=Membership.Role.LEAD
-    )
-    return list(leads) or list(User.objects.filter(is_active=True, is_superuser=True))
+def _write_plain_pages(incident: Incident, now: datetime) -> outbox.Written:
+    total = outbox.Written(0, None, None)
+    people = _plain_people(incident)
+    if people:
+        text = f"Paging {', '.join(str(user) for user in people)} without a plan."
+        timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
+    for user in people:
+        total = total.plus(_page_one_plainly(incident, user, now))
+    return total
+
+
+def _page_one_plainly(incident: Incident, user: User, now: datetime) -> outbox.Written:
+    step = f"{PLAIN} {now:%y%m%d%H%M%S}"
+
+    def write() -> outbox.Written:
+        page = _page(incident, incident.round, step, "without a plan", user, now)
+        return _notify(incident, page, {}, now)
+
+    return _write_safely(incident, user, write, now)
+
+
+def _plain_people(incident: Incident) -> list[User]:
+    """The team's leads, else the admins, else the whole team: the first who can be reached."""
+    people = User.objects.filter(is_active=True)
+    ours = people.filter(memberships__team=incident.team_id)
+    callable_roles = (Membership.Role.LEAD, Membership.Role.RESPONDER)
+    for group in (
+        ours.filter(memberships__role=Membership.Role.LEAD),
+        people.filter(is_superuser=True),
+        ours.filter(memberships__role__in=callable_roles),
+    ):
+        found = list(group)
+        reachable = outbox.reachable([user.pk for user in found], incident.urgency)
+        if reachable:
+            return [user for user in found if user.pk in reachable]
+    return []

@@ -197,7 +197,7 @@ def test_one_bad_contact_method_harms_nobody(
     run_worker(NOON)
 
     recorder.take("bob@example.org", "email")
-    assert "Paging alice failed: a broken rule" in texts(incident)
+    assert "Paging alice failed: see the server's log." in texts(incident)
 
 
 def test_if_planning_fails_the_leads_are_paged_plainly_and_it_is_tried_again(
@@ -218,6 +218,90 @@ def test_if_planning_fails_the_leads_are_paged_plainly_and_it_is_tried_again(
     recorder.take("alice@example.org", "email")
     incident.refresh_from_db()
     assert incident.planning_failed_at is None
+
+
+@pytest.fixture
+def planning_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "plan", lambda *_, **__: 1 / 0)
+
+
+@pytest.mark.usefixtures("planning_fails")
+def test_without_a_plan_a_lead_who_cannot_be_reached_is_passed_over(recorder: Recorder) -> None:
+    root = make_admin()
+    ContactMethod.objects.create(user=root, channel="email", address="root@example.org")
+    lead = make_user("lead", ntfy=False)
+    opened(make_team("Platform", only_email("alice"), leads=(lead,)))
+
+    run_worker(NOON)
+
+    recorder.take("root@example.org", "email")
+
+
+@pytest.mark.usefixtures("planning_fails")
+def test_without_a_plan_lead_or_admin_the_whole_team_is_paged(recorder: Recorder) -> None:
+    make_admin()
+    opened(make_team("Platform", only_email("alice"), only_email("bob")))
+
+    run_worker(NOON)
+
+    recorder.take("alice@example.org", "email")
+    recorder.take("bob@example.org", "email")
+
+
+@pytest.mark.usefixtures("planning_fails")
+def test_while_planning_fails_people_are_paged_each_quarter_of_an_hour(recorder: Recorder) -> None:
+    opened(make_team("Platform", leads=(only_email("lead"),)))
+
+    paged = []
+    for half_minute in range(2 * 31):
+        run_worker(NOON + seconds(30 * half_minute))
+        paged += [half_minute / 2 for _ in recorder.take_all()]
+
+    assert paged == [0, 15, 30]
+
+
+@pytest.mark.usefixtures("planning_fails")
+def test_with_nobody_to_page_without_a_plan_the_incident_says_so(recorder: Recorder) -> None:
+    incident = opened(make_team("Platform", make_user("alice", ntfy=False)))
+
+    run_worker(NOON)
+
+    incident.refresh_from_db()
+    assert incident.nobody_reached_at == NOON
+    assert "No lead, admin or member of the team could be paged." in texts(incident)
+
+
+@pytest.mark.usefixtures("planning_fails")
+def test_without_a_plan_one_bad_person_harms_nobody(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = only_email("alice"), only_email("bob")
+    opened(make_team("Platform", leads=(alice, bob)))
+    real = outbox.page_person
+
+    def fails_for_alice(user: User, **facts: Any) -> Any:
+        if user == alice:
+            raise ValueError("a broken rule")
+        return real(user, **facts)
+
+    monkeypatch.setattr(outbox, "page_person", fails_for_alice)
+    run_worker(NOON)
+
+    recorder.take("bob@example.org", "email")
+
+
+@pytest.mark.usefixtures("planning_fails")
+def test_an_incident_that_cannot_even_be_paged_plainly_is_tried_again_in_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    incident = opened(make_team("Platform", leads=(only_email("lead"),)))
+    monkeypatch.setattr(outbox, "reachable", lambda *_: 1 / 0)
+
+    run_worker(NOON)
+
+    incident.refresh_from_db()
+    assert incident.escalate_at == NOON + seconds(30)
+    assert incident.planning_failed_at == NOON
 
 
 def test_after_an_hour_down_only_the_newest_step_is_sent(recorder: Recorder) -> None:
