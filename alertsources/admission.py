@@ -52,6 +52,7 @@ class Admission:
         self.joined: list[int] = []
         self.resolved: list[int] = []
         self.counted = self.ended = self.kept = 0
+        self.answered: list[tuple[Alert, CleanAlert]] = []
 
     def run(self, alerts: list[CleanAlert]) -> None:
         self._lock(alerts)
@@ -73,9 +74,17 @@ class Admission:
             (self.resolved, f"Resolved {_numbers(self.resolved)}."),
             (self.kept, "Severity info: kept without an incident."),
             (self.counted, f"{self.counted} known already: counted."),
+            (self.answered, f"{len(self.answered)} answered by a human: {self._silence()}."),
             (self.ended, f"{self.ended} ended."),
         )
         return " ".join(sentence for is_so, sentence in said if is_so)
+
+    def _silence(self) -> str:
+        """How long the answers of humans hold."""
+        ends = [row.answered_at + ANSWERED_FOR for row, _ in self.answered if row.answered_at]
+        if not ends or any(alert.started_at for _, alert in self.answered):
+            return "pages nobody until it starts anew"
+        return f"pages nobody until {min(ends):%Y-%m-%d %H:%M} UTC unless it gets worse"
 
     def _lock(self, alerts: list[CleanAlert]) -> None:
         """Find what the alerts meet, lock it in order, and make sure that it still holds."""
@@ -170,14 +179,16 @@ class Admission:
         """Whether a firing alert is a new problem although its row still fires.
 
         Only after a human resolved its incident: then the same start time, or none within four
-        hours, is still the problem that was answered. Alertmanager may move a start time back.
+        hours and no worse, is still the problem that was answered. Alertmanager may move a start
+        time back.
         """
         if row.incident_id is None or self.incidents[row.incident_id].is_open:
             return False
         if row.answered_at is None:
             return True
         if alert.started_at is None:
-            return self.now >= row.answered_at + ANSWERED_FOR
+            is_over = self.now >= row.answered_at + ANSWERED_FOR
+            return is_over or worse(alert.severity, row.severity)
         return alert.started_at > (row.started_at or row.answered_at)
 
     def _raises(self, row: Alert, alert: CleanAlert) -> bool:
@@ -195,6 +206,7 @@ class Admission:
             return
         self.counted = len(repeats)
         self.about |= {row.incident_id for row, _ in repeats if row.incident_id}
+        self.answered = [(row, alert) for row, alert in repeats if row.answered_at]
         pks = [row.pk for row, _ in repeats]
         Alert.objects.filter(pk__in=pks).update(count=F("count") + 1, last_at=self.now)
         for row, alert in repeats:
@@ -204,8 +216,8 @@ class Admission:
                 "labels": alert.labels,
                 "started_at": alert.started_at or row.started_at,
             }
-            if row.answered_at:
-                del said["started_at"]  # what a later post is compared with
+            if row.answered_at:  # what a later post is compared with
+                del said["started_at"], said["severity"]
             changed = {name: value for name, value in said.items() if getattr(row, name) != value}
             if changed:
                 Alert.objects.filter(pk=row.pk).update(**changed)

@@ -263,6 +263,51 @@ def test_without_a_start_time_an_answer_holds_for_four_hours(
     assert Incident.objects.count() == incidents
 
 
+def test_an_answered_alert_that_gets_worse_opens_a_new_incident(source: AlertSource) -> None:
+    answered(source, fire("x", severity="warning"))
+    send(source, fire("x", severity="warning"), now=NOON + minutes(2))
+
+    send(source, fire("x", severity="critical"), now=NOON + minutes(10))
+
+    assert states() == ["resolved", "triggered"]
+    assert Incident.objects.open().get().severity == "critical"
+
+
+def test_an_answered_alert_that_flaps_below_what_was_answered_only_counts(
+    source: AlertSource,
+) -> None:
+    answered(source, fire("x", severity="critical"))
+
+    for number, severity in enumerate(["warning", "critical", "info", "high"], start=2):
+        send(source, fire("x", severity=severity), now=NOON + minutes(number))
+
+    assert (states(), Alert.objects.get().count) == (["resolved"], 5)
+
+
+def test_the_sender_of_an_answered_repeat_is_told_how_long_it_pages_nobody(
+    source: AlertSource,
+) -> None:
+    answered(source, fire("x"))
+
+    taken = send(source, fire("x"), now=NOON + minutes(2))
+
+    assert taken.note == (
+        "1 known already: counted. 1 answered by a human: "
+        "pages nobody until 2026-11-23 16:01 UTC unless it gets worse."
+    )
+
+
+def test_the_sender_of_an_answered_repeat_with_a_start_is_told_what_it_waits_for(
+    source: AlertSource,
+) -> None:
+    same = started("2026-11-23T10:00:00Z")
+    answered(source, same, "alertmanager")
+
+    taken = send(source, same, now=NOON + minutes(2), kind="alertmanager")
+
+    assert taken.note.endswith("1 answered by a human: pages nobody until it starts anew.")
+
+
 def test_an_answered_alert_that_ends_changes_nothing_more(source: AlertSource) -> None:
     incident = answered(source, fire("x"))
     told = incident.timeline.count()
