@@ -155,7 +155,8 @@ class Admission:
                 self.resolved.append(pk)
 
     def _fire(self, alerts: list[CleanAlert]) -> None:
-        outdated, to_place, raised = [], [], defaultdict(list)
+        outdated, to_place = [], []
+        new, raised = defaultdict(list), defaultdict(list)
         repeats: list[tuple[Alert, CleanAlert]] = []
         for alert in alerts:
             row = self.live.get(alert.live_key)
@@ -171,9 +172,11 @@ class Admission:
                     to_place.append((row, alert))
                 elif self._raises(row, alert):
                     raised[row.incident_id].append(alert)
+                elif alert.is_always_news and self._has_quiet_owner(row.incident_id):
+                    new[row.incident_id].append(alert)
         self._end(outdated)
         self._count(repeats)
-        self._place(to_place, raised)
+        self._place(to_place, new, raised)
 
     def _starts_anew(self, row: Alert, alert: CleanAlert) -> bool:
         """Whether a firing alert is a new problem although its row still fires.
@@ -200,6 +203,13 @@ class Admission:
             and worse(alert.severity, incident.severity)
         )
 
+    def _has_quiet_owner(self, incident_id: int) -> bool:
+        """Whether it is somebody's, who has not been told of news for a while."""
+        incident = self.incidents[incident_id]
+        if incident.state != Incident.State.ACKNOWLEDGED:
+            return False
+        return not incident.grown_at or self.now - incident.grown_at >= lifecycle.GROWTH_PAUSE
+
     def _count(self, repeats: list[tuple[Alert, CleanAlert]]) -> None:
         """One write for all that only repeat, one more for each whose words have changed."""
         if not repeats:
@@ -223,10 +233,15 @@ class Admission:
                 Alert.objects.filter(pk=row.pk).update(**changed)
 
     def _place(
-        self, rows: list[tuple[Alert, CleanAlert]], raised: dict[int, list[CleanAlert]]
+        self,
+        rows: list[tuple[Alert, CleanAlert]],
+        joining: defaultdict[int, list[CleanAlert]],
+        raised: dict[int, list[CleanAlert]],
     ) -> None:
-        """Give each its incident: the open one of its group, or a new one; info gets none."""
-        joining: dict[int, list[CleanAlert]] = defaultdict(list)
+        """Give each its incident: the open one of its group, or a new one; info gets none.
+
+        `joining` and `raised` have the alerts that are news to the incident they are in already.
+        """
         opening: dict[str, list[tuple[Alert, CleanAlert]]] = defaultdict(list)
         for row, alert in rows:
             if urgency_of(alert.severity) == Incident.Urgency.NONE:

@@ -44,6 +44,8 @@ class CleanAlert:
     started_at: datetime | None = None
     closes_group: bool = False
     note: str = ""
+    # Its repeats share nothing but the key: each is news to whoever owns the incident.
+    is_always_news: bool = False
 
     @property
     def is_firing(self) -> bool:

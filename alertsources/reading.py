@@ -97,6 +97,7 @@ def unreadable(source: AlertSource, body: bytes, *, why: list[str], now: datetim
         # It may have been anything, so it pages also where the default is not to.
         severity="high" if source.default_severity == "info" else source.default_severity,
         started_at=now,
+        is_always_news=True,
     )
 
 

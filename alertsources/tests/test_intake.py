@@ -334,6 +334,28 @@ def test_unreadable_bodies_page_again_after_a_human_resolved(source: AlertSource
     assert states() == ["resolved", "triggered"]
 
 
+def test_unreadable_bodies_are_news_to_whoever_acknowledged_one(source: AlertSource) -> None:
+    [pk] = send(source, b"hello").incidents
+    owner = make_user()
+    lifecycle.acknowledge(pk, Actor.person(owner, "page"), now=NOON)
+
+    for minute in (1, 2, 12):
+        taken = send(source, b"db on fire", now=NOON + minutes(minute))
+
+    told = Notification.objects.filter(purpose="growth", user=owner, key__endswith="repeat:0")
+    assert [row.created_at for row in told] == [NOON + minutes(1), NOON + minutes(12)]
+    assert taken.note.endswith(f"Joined #{pk}. 1 known already: counted.")
+    assert TimelineEntry.objects.filter(text__startswith="New alert: Unreadable").count() == 2
+
+
+def test_unreadable_bodies_only_count_while_nobody_has_answered(source: AlertSource) -> None:
+    send(source, b"hello")
+
+    send(source, b"db on fire", now=NOON + minutes(1))
+
+    assert Incident.objects.get().timeline.count() == 1
+
+
 def test_unreadable_bodies_page_where_the_default_is_info(source: AlertSource) -> None:
     source.default_severity = "info"
 
