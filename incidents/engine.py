@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -198,36 +197,44 @@ def _write_pages(incident: Incident, tick: Tick, now: datetime) -> outbox.Writte
     text = f"{tick.planned.label.capitalize()}: paging {', '.join(names)}."
     timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
     total = outbox.Written(0, None, None)
+    extra: dict[str, object] = {
+        "step": tick.planned.label,
+        "next": _coming(tick.following, tick.book),
+    }
     for person in tick.planned.people:
-        total = total.plus(_page_one(incident, tick, tick.book.users[person], now))
+        page = _page(incident, tick.planned, tick.book.users[person], now)
+        total = total.plus(_page_one(incident, page, extra, now, tick.calls[person]))
     return total
 
 
-def _page_one(incident: Incident, tick: Tick, user: User, now: datetime) -> outbox.Written:
-    planned = tick.planned
-    extra: dict[str, object] = {"step": planned.label, "next": _coming(tick.following, tick.book)}
-
-    def write() -> outbox.Written:
-        page = _page(incident, planned.round, planned.step, planned.label, user, now)
-        return _notify(incident, page, extra, now, calls=tick.calls[user.pk])
-
-    return _write_safely(incident, user, write, now)
-
-
-def _write_safely(
-    incident: Incident, user: User, write: Callable[[], outbox.Written], now: datetime
+def _page_one(
+    incident: Incident,
+    page: Page,
+    extra: dict[str, object],
+    now: datetime,
+    calls: list[outbox.Call] | None = None,
 ) -> outbox.Written:
     """Page one person in a savepoint: what is wrong with one harms nobody else."""
     try:
         with transaction.atomic():
-            return write()
+            insert(page)
+            return _notify(incident, page, extra, now, calls)
     except OperationalError:
         raise  # the whole transaction is lost; it is tried again as a whole
     except Exception:
-        log.exception("paging user %s for incident %s failed", user.pk, incident.pk)
-        text = f"Paging {user} failed: see the server's log."
-        timeline.write(incident, Kind.TROUBLE, text, at=now, via="engine")
+        if _was_called_before(page):
+            kind, text = Kind.NOT_PAGED, f"{page} was already paged in this round."
+        else:
+            log.exception("paging user %s for incident %s failed", page.user_id, incident.pk)
+            kind, text = Kind.TROUBLE, f"Paging {page.user} failed: see the server's log."
+        timeline.write(incident, kind, text[:1].upper() + text[1:], at=now, via="engine")
         return outbox.Written(0, None, None)
+
+
+def _was_called_before(page: Page) -> bool:
+    """Whether its step called this person in this round before: the rungs were reordered."""
+    same = Page.objects.filter(incident=page.incident_id, user=page.user_id, step=page.step)
+    return same.filter(episode=page.episode, round=page.round).exists()
 
 
 def _coming(following: planner.Planned | None, book: Directory) -> dict[str, str] | None:
@@ -237,20 +244,16 @@ def _coming(following: planner.Planned | None, book: Directory) -> dict[str, str
     return {"at": following.at.isoformat(), "who": who}
 
 
-def _page(
-    incident: Incident, number: int, step: str, label: str, user: User, now: datetime
-) -> Page:
-    page = Page(
+def _page(incident: Incident, planned: planner.Planned, user: User, now: datetime) -> Page:
+    return Page(
         incident=incident,
         episode=incident.episode,
-        round=number,
-        step=step,
+        round=planned.round,
+        step=planned.step,
         user=user,
-        label=label,
+        label=planned.label,
         created_at=now,
     )
-    insert(page)
-    return page
 
 
 def _notify(
@@ -258,7 +261,7 @@ def _notify(
     page: Page,
     extra: dict[str, object],
     now: datetime,
-    calls: list[outbox.Call] | None = None,
+    calls: list[outbox.Call] | None,
 ) -> outbox.Written:
     return outbox.page_person(
         page.user,
@@ -397,18 +400,20 @@ def _write_plain_pages(incident: Incident, now: datetime) -> outbox.Written:
         text = f"Paging {', '.join(str(user) for user in people)} without a plan."
         timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
     for user in people:
-        total = total.plus(_page_one_plainly(incident, user, now))
+        total = total.plus(_page_one(incident, _plain_page(incident, user, now), {}, now))
     return total
 
 
-def _page_one_plainly(incident: Incident, user: User, now: datetime) -> outbox.Written:
-    step = f"{PLAIN} {now:%y%m%d%H%M%S}"
-
-    def write() -> outbox.Written:
-        page = _page(incident, incident.round, step, "without a plan", user, now)
-        return _notify(incident, page, {}, now)
-
-    return _write_safely(incident, user, write, now)
+def _plain_page(incident: Incident, user: User, now: datetime) -> Page:
+    return Page(
+        incident=incident,
+        episode=incident.episode,
+        round=incident.round,
+        step=f"{PLAIN} {now:%y%m%d%H%M%S}",  # a step of its own each time
+        user=user,
+        label="without a plan",
+        created_at=now,
+    )
 
 
 def _plain_people(incident: Incident) -> list[User]:

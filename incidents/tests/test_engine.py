@@ -337,6 +337,23 @@ def test_a_step_removed_while_it_waits_is_replaced_by_the_one_in_its_place(
     recorder.take("carol@example.org", "email")
 
 
+def test_a_step_moved_behind_another_pages_nobody_twice_in_one_round(recorder: Recorder) -> None:
+    alice, bob = only_email("alice"), only_email("bob")
+    team = make_team("Platform", alice, bob)
+    policy = make_policy(team, alice, bob, repeats=0)
+    incident = opened(team, policy)
+    run_worker(NOON)
+    recorder.take("alice@example.org", "email")
+
+    EscalationStep.objects.filter(policy=policy, position=0).update(position=5)
+    run_worker(NOON + minutes(5))
+    run_worker(NOON + minutes(10))
+
+    recorder.take("bob@example.org", "email")
+    assert "Step 2: alice was already paged in this round." in texts(incident)
+    assert not incident.timeline.filter(kind="trouble").exists()
+
+
 def test_the_worst_incident_is_taken_first(recorder: Recorder) -> None:
     team = make_team("Platform", only_email("alice"))
     make_incident(team, severity="warning", urgency="low")
