@@ -90,7 +90,7 @@ class EscalationStep(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"step {self.position}"
+        return f"step {self.position + 1}"
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):
