@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
@@ -153,6 +154,8 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     incident = _visible(request, pk)
     context = _facts(request, incident)
     context["links"] = situation.web_links(incident)
+    # Pairs: in a template a label that is called "items" would hide the method of that name.
+    context["labels"] = list(incident.labels.items())
     return render(request, "incidents/detail.html", context)
 
 
@@ -267,8 +270,10 @@ def _delivery_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
         "now": timezone.now(),
         "incident": incident,
         "told": situation.told(incident),
-        # A held message's link answers as its receiver: for those who may act anyway.
-        "show_links": acts.may_act(_person(request), incident),
+        # A held message's link answers as its receiver: for trying PagerPal out in safe mode, by
+        # those who may act anyway.
+        "show_links": not settings.NOTIFICATION_SENDING_ENABLED
+        and acts.may_act(_person(request), incident),
     }
 
 
@@ -371,6 +376,7 @@ def _say(
         context |= {
             "incident": incident,
             "is_mine": incident.owner_id == holder.user.pk,
+            "is_anothers": incident.owner_id not in {None, holder.user.pk},
             "buttons": [(word, acts.LABELS[word]) for word in offered[:1]],
             "can_escalate": "escalate" in offered,
             "entry": _last_word(incident),

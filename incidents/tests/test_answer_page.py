@@ -132,6 +132,19 @@ def test_the_big_button_is_the_next_act(
     assert f'class="main-act" name="act" value="{button}"' in text
 
 
+def test_resolving_what_another_has_asks_once(
+    client: Client, incident: Incident, link: str
+) -> None:
+    bob = make_user("bob")
+    lifecycle.acknowledge(incident.pk, lifecycle.Actor.person(bob, "page"), now=NOON)
+
+    text = client.post(link, {"act": "acknowledge"}, headers=HTML).content.decode()
+
+    assert "<summary>Resolve</summary>" in text
+    assert "<bdi>bob</bdi> has it. Resolve it all the same?" in text
+    assert text.count('class="main-act"') == 1  # folded away until it is asked for
+
+
 def test_an_unknown_word_changes_nothing(client: Client, incident: Incident, link: str) -> None:
     response = client.post(link, {"act": "explode"})
 

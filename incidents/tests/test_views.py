@@ -260,6 +260,15 @@ def test_a_hostile_title_is_shown_as_text(page: Client, team: Team) -> None:
         assert "<bdi>&lt;script&gt;alert(1)" in text
 
 
+def test_a_label_may_have_any_name(page: Client, team: Team) -> None:
+    incident = make_incident(team, labels={"items": "4 left", "keys": "5 lost", "values": "6 kept"})
+
+    text = page.get(url(incident)).content.decode()
+
+    for name, value in incident.labels.items():
+        assert f"<dt>{name}</dt> <dd><bdi>{value}</bdi>" in text
+
+
 def test_only_links_to_web_pages_are_links(page: Client, team: Team) -> None:
     bad = [{"label": "run", "url": "javascript:alert(1)"}, {"label": "x", "url": "http://[bad"}]
     good = [{"label": "Runbook", "url": "https://runbooks.example.com/disk"}]
@@ -437,6 +446,20 @@ def test_a_held_message_shows_its_text_and_a_link_that_answers(
 
     assert "97 % of &lt;var&gt;" in text
     assert 'href="/a/1-1.token"' in text
+
+
+def test_no_link_answers_for_another_once_messages_are_sent(
+    page: Client, team: Team, alice: User, settings: Any
+) -> None:
+    settings.NOTIFICATION_SENDING_ENABLED = True
+    incident = make_incident(team)
+    facts = {"answer_path": "/a/1-1.token"}
+    make_message(incident, alice, "held", context=facts, rendered={"title": "Disk", "body": ""})
+
+    text = page.get(url(incident, "deliveries")).content.decode()
+
+    assert "Read what was held" in text
+    assert "/a/1-1.token" not in text
 
 
 def test_an_observer_gets_no_link_that_answers(page: Client, alice: User) -> None:
