@@ -24,6 +24,9 @@ from alertsources.sources.base import registry
 
 logger = logging.getLogger(__name__)
 
+# What the address without a kind promises to understand, whatever the source's own kind is.
+GENERIC = "generic"
+
 ANSWERS = {
     ReceivedPayload.Result.TAKEN: "accepted",
     ReceivedPayload.Result.NOTHING: "nothing to do",
@@ -74,8 +77,11 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     notes = []
     if kind and kind not in registry:
         notes.append(f"There is no kind {kind!r:.40}; read as {source.kind}.")
+    otherwise = "" if kind else GENERIC
     kind = kind if kind in registry else source.kind
-    read = reading.read(body, source, kind=kind, now=now)
+    read = reading.read(body, source, kind=kind, otherwise=otherwise, now=now)
+    if read.kind != kind:
+        notes.append(f"Read as {read.kind}, as it is no message of {kind}.")
     content_type = request.headers.get("Content-Type", "")
     delivery = Delivery(
         source, body, read.alerts, sender.policy, content_type, troubles=read.troubles, notes=notes

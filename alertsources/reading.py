@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -26,16 +26,35 @@ class Reading:
 
     alerts: list[CleanAlert]
     troubles: list[str]
+    kind: str
 
 
-def read(body: bytes, source: AlertSource, *, kind: str, now: datetime) -> Reading:
+def read(
+    body: bytes, source: AlertSource, *, kind: str, now: datetime, otherwise: str = ""
+) -> Reading:
     """The alerts in a body, whatever its content type says. Never raises.
 
-    If anything was unreadable, the alert that says so is among them. Of several alerts with one
-    key the last counts.
+    A body that is not of this kind at all is read as the kind `otherwise`. If anything was
+    unreadable, the alert that says so is among them. Of several alerts with one key the last
+    counts.
     """
+    reading, is_foreign = _read_as(kind, body, source)
+    if is_foreign and otherwise not in {"", kind}:
+        other, _ = _read_as(otherwise, body, source)
+        reading = other if other.alerts else reading
+    if reading.troubles:
+        logger.info("Unreadable alert from source %s: %s", source.pk, reading.troubles[-1])
+        alert = unreadable(source, body, why=reading.troubles, now=now)
+        others = [one for one in reading.alerts if one.live_key != alert.live_key]
+        return replace(reading, alerts=[*others, alert])
+    return reading
+
+
+def _read_as(kind: str, body: bytes, source: AlertSource) -> tuple[Reading, bool]:
+    """What this kind makes of a body, and whether it gave up before it found any alert in it."""
     alerts: dict[str, CleanAlert] = {}
     troubles: list[str] = []
+    is_foreign = False
     try:
         for item in _items(body, kind):
             if isinstance(item, Unreadable):
@@ -44,12 +63,9 @@ def read(body: bytes, source: AlertSource, *, kind: str, now: datetime) -> Readi
                 alert = clean(item, source)
                 alerts[alert.live_key] = alert
     except Exception as error:  # no body may cost a page, whatever it breaks in here
+        is_foreign = not alerts and not troubles
         troubles.append(_in_words(error))
-        logger.info("Unreadable alert from source %s: %s", source.pk, troubles[-1])
-    if troubles:
-        alert = unreadable(source, body, why=troubles, now=now)
-        alerts[alert.live_key] = alert
-    return Reading(list(alerts.values()), troubles)
+    return Reading(list(alerts.values()), troubles, kind), is_foreign
 
 
 def _items(body: bytes, kind: str) -> Any:

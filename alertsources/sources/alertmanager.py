@@ -58,7 +58,9 @@ class Alertmanager:
             raise ValueError("expected Alertmanager's object with a list of alerts")
         alerts = payload["alerts"] or []
         if not isinstance(alerts, list):
-            raise ValueError("its alerts are no list")
+            # Alertmanager's all the same, so no other source shall try its luck with it.
+            yield Unreadable("its alerts are no list")
+            return
         cut = _cut_count(payload)
         for place, alert in enumerate(each(alerts, lambda item: _alert(item, payload))):
             if cut and isinstance(alert, ParsedAlert):

@@ -124,7 +124,13 @@ def test_one_bad_alert_costs_only_itself() -> None:
     assert isinstance(third, ParsedAlert)
 
 
-@pytest.mark.parametrize("payload", [None, [], 5, "x", {}, {"alerts": "x"}, {"title": "x"}])
+@pytest.mark.parametrize("payload", [None, [], 5, "x", {}, {"title": "x"}])
 def test_another_shape_is_refused(payload: Any) -> None:
     with pytest.raises(ValueError, match="alerts"):
         list(registry["alertmanager"].parse(payload))
+
+
+def test_alerts_that_are_no_list_are_alertmanagers_all_the_same() -> None:
+    alerts = registry["alertmanager"].parse({"alerts": "x"})
+
+    assert list(alerts) == [Unreadable("its alerts are no list")]

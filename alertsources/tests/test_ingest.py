@@ -163,6 +163,36 @@ def test_the_address_names_the_kind_whatever_the_source_is(source: AlertSource) 
     assert Alert.objects.count() == 3
 
 
+@pytest.mark.parametrize("address", ["/api/v1/alerts", f"/in/{KEY}"])
+def test_generic_json_is_understood_with_any_sources_key(address: str) -> None:
+    make_source(make_team(), kind="alertmanager")
+
+    answer = post(DISK, address)
+
+    assert answer.json()["status"] == "accepted"
+    assert answer.json()["note"].startswith("Read as generic")
+    assert Incident.objects.get().title == "Disk full"
+
+
+@pytest.mark.parametrize(
+    ("body", "address"),
+    [
+        (DISK, "/api/v1/alerts/alertmanager"),  # whoever names a kind means it
+        ({"alerts": "?", "title": "x", "status": "resolved"}, "/api/v1/alerts"),
+        ({"alerts": [1], "title": "x", "status": "resolved"}, "/api/v1/alerts"),
+        ([], "/api/v1/alerts"),
+        (b"hello", "/api/v1/alerts"),
+    ],
+)
+def test_what_is_broken_in_the_sources_own_format_is_unreadable(body: Any, address: str) -> None:
+    make_source(make_team(), kind="alertmanager", name="prod")
+
+    answer = post(body, address)
+
+    assert answer.json()["status"] == "unreadable"
+    assert Incident.objects.get().title == "Unreadable alert from prod"
+
+
 def test_an_unknown_kind_is_read_as_the_sources_own_and_says_so(source: AlertSource) -> None:
     answer = post(DISK, "/api/v1/alerts/nagios")
 
