@@ -5,6 +5,7 @@ Lifecycle sends the signal with the incident locked, inside the transaction that
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,11 @@ from alertsources.models import Alert, AlertSource, OpenGroup
 from incidents.lifecycle import Refused
 from incidents.models import Incident
 from schedules.models import Team
+
+logger = logging.getLogger(__name__)
+
+# How often the groups of a reopened incident are asked for.
+TRIES = 3
 
 
 def follow_incident(
@@ -36,7 +42,17 @@ def _free(incident: Incident, *, by_monitor: bool, now: datetime) -> None:
 def _collect_again(incident: Incident) -> None:
     """Take the groups back, unless a newer open incident has them or one of the alerts."""
     alerts = list(Alert.objects.filter(incident=incident).order_by("group_digest", "pk"))
-    _refuse_if_newer(incident, alerts)
+    for _ in range(TRIES):
+        _refuse_if_newer(incident, alerts)
+        if _take_groups(incident, alerts):
+            break
+    else:
+        raise Refused("Its alerts are coming and going at this very moment: try again.")
+    Alert.objects.firing().filter(incident=incident).update(answered_at=None)
+
+
+def _take_groups(incident: Incident, alerts: list[Alert]) -> bool:
+    """False when another incident had one of the groups: by now it is stored, or gone again."""
     groups = {
         alert.group_digest: OpenGroup(
             digest=alert.group_digest, source_id=alert.source_id, incident=incident
@@ -46,10 +62,10 @@ def _collect_again(incident: Incident) -> None:
     try:
         with transaction.atomic():
             OpenGroup.objects.bulk_create(groups.values())
-    except IntegrityError:  # one of them was opened a moment ago
-        _refuse_if_newer(incident, alerts)
-        raise
-    Alert.objects.firing().filter(incident=incident).update(answered_at=None)
+    except IntegrityError:
+        logger.info("Reopening #%s met a group that another incident holds", incident.pk)
+        return False
+    return True
 
 
 def _refuse_if_newer(incident: Incident, alerts: list[Alert]) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.db import DataError, IntegrityError
+from django.db.models import QuerySet
 
 from alertsources.admission import Admission
 from alertsources.intake import Delivery, Taken, take
@@ -390,6 +391,41 @@ def test_reopening_is_refused_while_a_newer_incident_collects(
 
     assert refused.value.other_incident == Incident.objects.get(pk=newer)
     assert Incident.objects.get(pk=incident.pk).state == State.RESOLVED
+
+
+def collide(monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
+    """The group of another incident is there when it is inserted, and gone a moment later."""
+    insert, failures = QuerySet.bulk_create, [IntegrityError("duplicate digest")] * times
+
+    def bulk_create(self: QuerySet[Any], *arguments: Any, **named: Any) -> list[Any]:
+        if self.model is OpenGroup and failures:
+            raise failures.pop()
+        return insert(self, *arguments, **named)
+
+    monkeypatch.setattr(QuerySet, "bulk_create", bulk_create)
+
+
+def test_reopening_goes_through_when_a_group_was_open_for_an_instant(
+    source: AlertSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = answered(source, fire("x"))
+    collide(monkeypatch, times=1)
+
+    lifecycle.reopen(incident.pk, human_again(), now=NOON + minutes(2))
+
+    assert (states(), OpenGroup.objects.get().incident) == (["triggered"], incident)
+
+
+def test_reopening_that_collides_each_time_is_refused_with_a_sentence(
+    source: AlertSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = answered(source, fire("x"))
+    collide(monkeypatch, times=20)
+
+    with pytest.raises(Refused, match="try again"):
+        lifecycle.reopen(incident.pk, human_again(), now=NOON + minutes(2))
+
+    assert states() == ["resolved"]
 
 
 def test_reopening_is_refused_while_its_alert_fires_in_another_group(source: AlertSource) -> None:
