@@ -165,7 +165,8 @@ def acknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
     """Take ownership: stop the escalation and tell the timeline who did.
 
     Says who was first when somebody was; two responders tapping the button together is normal.
-    After this commits no page of the incident can be claimed by any worker.
+    After this commits no page of the incident can be claimed by any worker. Somebody who has been
+    switched off since they opened the page or link cannot own it.
     """
 
     def act(incident: Incident) -> Moved:
@@ -179,7 +180,14 @@ def acknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         incident.save(update_fields=[*_ANSWERED, "nobody_reached_at", "planning_failed_at"])
         return Moved(True, incident, f"#{incident.pk} is yours.")
 
-    return _on_locked(incident_id, act)
+    def attempt() -> Moved:
+        with transaction.atomic():
+            if by.user is not None and not _is_on(by.user):
+                incident = Incident.objects.get(pk=incident_id)
+                return Moved(False, incident, "This person is switched off.")
+            return _on_locked(incident_id, act)
+
+    return repeat_on_conflict(attempt)
 
 
 def resolve(incident_id: int, by: Actor, *, now: datetime) -> Moved:
@@ -303,14 +311,20 @@ def _on_locked(incident_id: int, act: Any) -> Moved:
     def attempt() -> Moved:
         with transaction.atomic():
             incident = (
-                Incident.objects.select_for_update(no_key=True, of=("self",))
-                .select_related("owner", "team")
-                .get(pk=incident_id)
+                Incident.objects.select_for_update(no_key=True, of=("self",)).get(
+                    pk=incident_id
+                )  # alone: what is joined is as old as the wait for the lock
             )
             moved: Moved = act(incident)
             return moved
 
     return repeat_on_conflict(attempt)
+
+
+def _is_on(user: User) -> bool:
+    """Lock the person, before any incident as switching them off does, and look again."""
+    active = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True)
+    return active.values_list("pk").first() is not None
 
 
 def _start_episode(incident: Incident, *, now: datetime, why: str) -> list[str]:

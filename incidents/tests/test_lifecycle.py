@@ -25,6 +25,7 @@ from pagerpal.testing import (
     seconds,
 )
 from schedules.models import User
+from schedules.people import switch_off
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +187,52 @@ def test_an_owner_is_told_once_of_new_alerts_and_again_when_it_gets_worse(
     recorder.expect_none()
     grow("critical", 3)
     recorder.take("topic-alice")
+
+
+def test_somebody_switched_off_in_between_cannot_own_an_incident(recorder: Recorder) -> None:
+    alice = make_user("alice")
+    incident = paged_incident(alice)
+    recorder.take("topic-alice")
+    holder = User.objects.get(pk=alice.pk)
+    switch_off(alice, make_user("root"), now=NOON)
+
+    moved = lifecycle.acknowledge(incident.pk, by(holder), now=NOON)
+
+    incident.refresh_from_db()
+    assert (moved.changed, moved.text) == (False, "This person is switched off.")
+    assert (incident.state, incident.owner) == ("triggered", None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_the_first_to_finish_is_told_their_name(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    incident = make_incident(make_team("Platform", alice, bob))
+    is_writing, said = threading.Event(), []
+    real = lifecycle._end_paging
+
+    def writes_slowly(*args: Any, **values: Any) -> None:
+        real(*args, **values)
+        is_writing.set()
+        second.join(0.3)  # long enough for the second to stand before the lock
+
+    def tap(user: User) -> None:
+        try:
+            assert user == alice or is_writing.wait(5)
+            said.append(lifecycle.acknowledge(incident.pk, by(user), now=NOON).text)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(lifecycle, "_end_paging", writes_slowly)
+    first = threading.Thread(target=tap, args=(alice,))
+    second = threading.Thread(target=tap, args=(bob,))
+    first.start()
+    second.start()
+    first.join()
+    second.join()
+
+    assert said == [f"#{incident.pk} is yours.", "alice has it since 12:00 UTC."]
 
 
 def grown(incident: Incident, minute: float, *, severity: str = "critical") -> Incident:
