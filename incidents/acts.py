@@ -49,5 +49,7 @@ def observed_teams(user: User) -> set[int]:
 
 
 def may_act(user: User, incident: Incident) -> bool:
-    """Whether this person, who can see the incident, may answer it."""
-    return incident.team_id not in observed_teams(user)
+    """Whether this person, who can see the incident, may answer it: whoever is paged may."""
+    if incident.team_id not in observed_teams(user) or incident.owner_id == user.pk:
+        return True
+    return incident.pages.filter(user=user).exists()

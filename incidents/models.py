@@ -7,7 +7,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -104,10 +104,12 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         return self.filter(state=Incident.State.TRIGGERED, escalate_at__lte=now)
 
     def visible_to(self, user: User) -> Self:
-        """Admins see all; everybody else what their teams answer for."""
+        """Admins see all; everybody else what their teams answer for, they own, or paged them."""
         if user.is_superuser:
             return self
-        return self.filter(team__memberships__user=user)
+        paged = Page.objects.filter(incident=OuterRef("pk"), user=user)
+        ours = Q(team__in=user.memberships.values("team"))
+        return self.filter(ours | Q(owner=user) | Exists(paged))
 
 
 class Incident(models.Model):

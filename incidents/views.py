@@ -79,10 +79,14 @@ def rows(incidents: Any, user: User) -> list[dict[str, Any]]:
             "incident": incident,
             "paging": paging.get(incident.pk),
             "can_acknowledge": incident.state == State.TRIGGERED
-            and incident.team_id not in observed,
+            and (incident.team_id not in observed or _is_paging(paging.get(incident.pk), user)),
         }
         for incident in found
     ]
+
+
+def _is_paging(paging: situation.Paging | None, user: User) -> bool:
+    return paging is not None and user in paging.people
 
 
 def _shown(visible: QuerySet[Incident], shown: str, user: User) -> QuerySet[Incident]:

@@ -329,6 +329,47 @@ def test_strangers_are_told_that_there_is_no_such_page(page: Client) -> None:
     assert page.get(url(incident, "timeline")).status_code == 404
 
 
+def test_whoever_is_paged_sees_and_answers_without_being_a_member(
+    page: Client, alice: User
+) -> None:
+    incident = make_incident(make_team("Others"))
+    make_page(incident, alice)
+    make_page(incident, alice, step="2")
+
+    looked, listed = page.get(url(incident)), page.get("/incidents?show=mine")
+    acted = page.post(url(incident, "acknowledge"))
+
+    incident.refresh_from_db()
+    assert (looked.status_code, acted.status_code) == (200, 302)
+    assert listed.content.decode().count('class="row"') == 1
+    assert incident.owner == alice
+
+
+def test_an_owner_sees_and_resolves_without_being_a_member(page: Client, alice: User) -> None:
+    incident = make_incident(make_team("Others"), state="acknowledged", owner=alice)
+
+    looked = page.get(url(incident))
+    page.post(url(incident, "resolve"))
+
+    incident.refresh_from_db()
+    assert looked.status_code == 200
+    assert incident.state == "resolved"
+
+
+def test_an_observer_who_is_paged_may_act(page: Client, alice: User) -> None:
+    team = make_team("Watched")
+    Membership.objects.create(team=team, user=alice, role="observer")
+    incident = make_incident(team)
+    make_page(incident, alice)
+
+    listed = page.get("/incidents").content.decode()
+    page.post(url(incident, "acknowledge"))
+
+    incident.refresh_from_db()
+    assert f'Acknowledge<span class="hidden-text"> #{incident.pk}<' in listed
+    assert incident.owner == alice
+
+
 def test_an_admin_sees_and_answers_every_team(client: Client) -> None:
     incident = make_incident()
     client.force_login(make_admin())
