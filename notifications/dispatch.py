@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Count, F, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import LessThan
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import Count, OuterRef, Subquery
 
 from notifications import breaker, messages, settling
 from notifications.channels.base import Deadline, SendError, registry
@@ -29,6 +27,18 @@ State = Notification.State
 
 # Longer than any call can take: a row whose lease has ended was left by a dead process.
 LEASE = timedelta(seconds=30)
+# Written out: every message takes this step, and building it costs the ORM ten times its run.
+CLAIM = """
+    UPDATE notifications_notification
+    SET state = 'sending', attempts = attempts + 1, lease_until = %s,
+        first_tried_at = COALESCE(first_tried_at, %s)
+    WHERE id = %s AND state = 'pending' AND due_at <= %s AND cancelled_at IS NULL AND (
+        SELECT count(*) FROM notifications_notification under_way
+        WHERE under_way.channel = %s AND under_way.state = 'sending'
+            AND under_way.lease_until >= %s
+    ) < %s
+    RETURNING attempts
+"""
 # How often to look anew when others were faster with every row found.
 LOOKS = 3
 
@@ -136,31 +146,25 @@ def _claim(pk: int, channel: str, now: datetime) -> _Claim:
         is_probe = settings.NOTIFICATION_SENDING_ENABLED and provider.is_open
         if is_probe and provider.probe_at is not None and provider.probe_at > now:
             return _Claim(open_until=provider.probe_at)
-        won = (
-            Notification.objects.due(now)
-            .filter(LessThan(_in_flight(channel, now), _limit()), pk=pk, cancelled_at=None)
-            .update(
-                state=State.SENDING,
-                attempts=F("attempts") + 1,
-                lease_until=now + LEASE,
-                first_tried_at=Coalesce("first_tried_at", Value(now)),
-            )
-        )
-        if not won:
+        attempt = _take(pk, channel, now)
+        if not attempt:
             return _Claim()
         if is_probe:
             breaker.take_probe(provider, now)
-        # Read inside: after the commit a lapsed lease could hand the row to somebody else.
-        return _Claim(Notification.objects.select_related("user", "contact_method").get(pk=pk))
+    # Read after the commit, which keeps every other writer waiting on SQLite. Should the lease
+    # have lapsed in between, the attempt is somebody else's.
+    claimed = Notification.objects.select_related("user", "contact_method")
+    return _Claim(claimed.filter(pk=pk, attempts=attempt, state=State.SENDING).first())
 
 
-def _in_flight(channel: str, now: datetime) -> Coalesce:
-    """How many calls to this provider are under way, as part of the claiming UPDATE."""
-    calls = Notification.objects.filter(
-        channel=channel, state=State.SENDING, lease_until__gte=now
-    ).order_by()
-    number = calls.values("channel").annotate(number=Count("pk")).values("number")
-    return Coalesce(Subquery(number), Value(0))
+def _take(pk: int, channel: str, now: datetime) -> int:
+    """Run the claiming UPDATE: the number of this attempt, or 0 when it was not won."""
+    database = connections[DEFAULT_DB_ALIAS]
+    at, until = map(database.ops.adapt_datetimefield_value, (now, now + LEASE))
+    with database.cursor() as cursor:
+        cursor.execute(CLAIM, [until, at, pk, at, channel, at, _limit()])
+        won = cursor.fetchone()
+    return int(won[0]) if won else 0
 
 
 def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:

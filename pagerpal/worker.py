@@ -29,6 +29,7 @@ from incidents.models import Incident
 from notifications import dispatch, kicks, outbox
 from pagerpal import orphans, pulse, warming
 from pagerpal.models import WorkerHeartbeat
+from pagerpal.sqlite.base import WriteQueue
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ class Worker:
         """Return after a stop; a pool that cannot be trusted any more never returns."""
         _lead_own_group()
         _prepare_to_fork()
+        WriteQueue.party = "workers"
         self.cluster = Cluster()
         for number in (signal.SIGTERM, signal.SIGINT):  # after the cluster's own, which we replace
             signal.signal(number, self._told_to_stop)

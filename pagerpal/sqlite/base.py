@@ -24,6 +24,7 @@ from django.db.backends.sqlite3 import base
 # at the limit of the machine (SQLite's own waiting: 8 and 54, max 630). A blocking flock would
 # have 1 and 8 but cannot be bounded without a helper thread.
 PAUSE = 0.0005
+PARTY_PAUSE = 0.001
 
 WRITES = re.compile(
     r"\s*(?:(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|REINDEX|ANALYZE|VACUUM)\b"
@@ -41,12 +42,15 @@ class WriteQueue:
     look at the file locks, they would take the interpreter from the one that works.
     """
 
+    # Processes that share a party queue among themselves first: however many workers there are,
+    # they stand beside the web process as one, and alerts are taken in during a storm of pages.
+    party: ClassVar[str] = ""
     _threads: ClassVar[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
 
     def __init__(self, path: str, *, patience: float) -> None:
         self._path = path
         self._patience = patience
-        self._next = self._turn = -1
+        self._party = self._next = self._turn = -1
         self._owner = 0
         self._thread: threading.Lock | None = None
         self.is_held = False
@@ -64,6 +68,8 @@ class WriteQueue:
             self._thread = threads
             # Said before it is true: a task's timeout may interrupt anywhere in between.
             self.is_held = True
+            if self._party >= 0:
+                self._wait(self._party, ends, PARTY_PAUSE)
             self._wait(self._next, ends)
             self._wait(self._turn, ends)
             fcntl.flock(self._next, fcntl.LOCK_UN)
@@ -79,6 +85,8 @@ class WriteQueue:
         if self.is_held and self._owner == os.getpid():
             fcntl.flock(self._turn, fcntl.LOCK_UN)
             fcntl.flock(self._next, fcntl.LOCK_UN)
+            if self._party >= 0:
+                fcntl.flock(self._party, fcntl.LOCK_UN)
             if self._thread:
                 self._thread.release()
         self._thread = None
@@ -86,10 +94,10 @@ class WriteQueue:
 
     def close(self) -> None:
         self.release()
-        for file in (self._next, self._turn):
+        for file in (self._party, self._next, self._turn):
             if file >= 0:
                 os.close(file)
-        self._next = self._turn = -1
+        self._party = self._next = self._turn = -1
 
     def _open(self) -> None:
         # After a fork the files are shared with the parent, and so would be the locks.
@@ -99,17 +107,19 @@ class WriteQueue:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._next = os.open(f"{self._path}-next", flags, 0o600)
             self._turn = os.open(self._path, flags, 0o600)
+            if self.party:
+                self._party = os.open(f"{self._path}-{self.party}", flags, 0o600)
             self._owner = os.getpid()
 
     @staticmethod
-    def _wait(file: int, ends: float) -> None:
+    def _wait(file: int, ends: float, pause: float = PAUSE) -> None:
         while True:
             try:
                 return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= ends:
                     raise sqlite3.OperationalError("database is locked") from None
-                time.sleep(PAUSE)
+                time.sleep(pause)
 
 
 # What a parent's threads held at the fork is nobody's in the child.
