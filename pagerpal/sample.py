@@ -8,10 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from alertsources.keys import hashed, new_key
 from alertsources.models import Alert, AlertSource
-from incidents.models import EscalationPolicy, EscalationStep, Incident
+from incidents.models import EscalationPolicy, EscalationStep, Incident, Page
 from notifications.models import ContactMethod, Notification
 from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
 
@@ -78,15 +79,18 @@ def describe(password: str | None = None, keys: dict[str, str] | None = None) ->
 
 @transaction.atomic
 def remove() -> None:
-    """Take the sample away with everything that came in through it; nothing else is touched."""
+    """Take the sample away with everything that came in through it.
+
+    Of other teams only what names the sample's people goes: their places, covers and messages.
+    """
     team = Team.objects.filter(name=TEAM).first()
     if team is None:
         return
-    people = User.objects.filter(memberships__team=team, email__endswith=f"@{DOMAIN}")
-    ids = list(people.values_list("pk", flat=True))
-    Notification.objects.filter(user__in=ids).delete()
-    Alert.objects.filter(source__team=team).delete()
-    Incident.objects.filter(team=team).delete()
+    of_team = Q(memberships__team=team, email__endswith=f"@{DOMAIN}")
+    named = Q(email__in=[_email(name) for name in PEOPLE])
+    ids = list(User.objects.filter(of_team | named).distinct().values_list("pk", flat=True))
+    _remove_incidents(team)
+    _remove_traces(ids)
     AlertSource.objects.filter(team=team).delete()
     EscalationPolicy.objects.filter(team=team).delete()
     Override.objects.filter(rotation__team=team).delete()
@@ -94,6 +98,25 @@ def remove() -> None:
     Rotation.objects.filter(team=team).delete()
     team.delete()
     User.objects.filter(pk__in=ids).delete()
+
+
+def _remove_incidents(team: Team) -> None:
+    """With what is still to be sent about them, to whomever; locked first, as everywhere."""
+    locked = Incident.objects.select_for_update().filter(team=team).order_by("pk")
+    list(locked.values_list("pk"))
+    Alert.objects.filter(source__team=team).delete()
+    # A source that has gone to another team since keeps its alerts.
+    Alert.objects.filter(incident__team=team).update(incident=None)
+    Notification.objects.unfinished().filter(team=team).delete()
+    Incident.objects.filter(team=team).delete()
+
+
+def _remove_traces(user_ids: list[int]) -> None:
+    """What protects people from being deleted."""
+    Page.objects.filter(user__in=user_ids).delete()
+    Notification.objects.filter(user__in=user_ids).delete()
+    RotationMember.objects.filter(user__in=user_ids).delete()
+    Override.objects.filter(user__in=user_ids).delete()
 
 
 def _email(name: str) -> str:
