@@ -24,8 +24,8 @@ DESK = {"width": 1200, "height": 800}
 
 
 def picture(page: Page, name: str) -> None:
-    """Kept for the README when PAGERPAL_SCREENSHOTS names a folder."""
-    if folder := os.environ.get("PAGERPAL_SCREENSHOTS"):
+    """Kept for the README when SCREENSHOTS_TO names a folder."""
+    if folder := os.environ.get("SCREENSHOTS_TO"):
         page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
