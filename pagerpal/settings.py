@@ -53,10 +53,9 @@ if PRODUCTION and not SESSION_COOKIE_SECURE:
     raise ImproperlyConfigured("SESSION_COOKIE_SECURE: expected true in production (HTTPS)")
 if PRODUCTION and "*" in ALLOWED_ORIGINS:
     raise ImproperlyConfigured("ALLOWED_ORIGINS: expected explicit origins in production, not *")
-# Addresses of proxies whose X-Forwarded-Proto is believed; gunicorn checks the peer.
+# Addresses of proxies whose X-Forwarded-Proto is believed. gunicorn checks the peer and sets the
+# request's scheme; Django itself must not look at the header, which anybody can send.
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
-if TRUSTED_PROXIES:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 SESSION_COOKIE_NAME = "__Host-sessionid" if SESSION_COOKIE_SECURE else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if SESSION_COOKIE_SECURE else "csrftoken"
