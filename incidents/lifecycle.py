@@ -310,11 +310,8 @@ def _on_locked(incident_id: int, act: Any) -> Moved:
 
     def attempt() -> Moved:
         with transaction.atomic():
-            incident = (
-                Incident.objects.select_for_update(no_key=True, of=("self",)).get(
-                    pk=incident_id
-                )  # alone: what is joined is as old as the wait for the lock
-            )
+            # The row alone: what is joined to it is from before the wait for the lock.
+            incident = Incident.objects.select_for_update(no_key=True).get(pk=incident_id)
             moved: Moved = act(incident)
             return moved
 

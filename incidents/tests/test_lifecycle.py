@@ -227,8 +227,8 @@ def test_who_waits_for_the_first_to_finish_is_told_their_name(
     monkeypatch.setattr(lifecycle, "_end_paging", writes_slowly)
     first = threading.Thread(target=tap, args=(alice,))
     second = threading.Thread(target=tap, args=(bob,))
-    first.start()
     second.start()
+    first.start()
     first.join()
     second.join()
 
