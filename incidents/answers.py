@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core import signing
+from django.db.models import Q
 
-from incidents.models import Incident
-from schedules.models import User
+from incidents.models import EscalationStep, Incident
+from schedules.models import Membership, Override, User
 
 # A token works until this long after the incident was resolved.
 VALID_AFTER_RESOLVE = timedelta(hours=24)
@@ -20,7 +21,7 @@ class BadToken(Exception):
 
 
 class ExpiredToken(Exception):
-    """It was good once: the incident is long resolved, or its person was switched off."""
+    """It was good once: the incident is long resolved, or its person left or is switched off."""
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,26 @@ def read_token(token: str, *, now: datetime) -> Answer:
     resolved_at = incident.resolved_at
     if not user.is_active or (resolved_at and now > resolved_at + VALID_AFTER_RESOLVE):
         raise ExpiredToken
+    if not _still_answers(user, incident):
+        raise ExpiredToken
     return Answer(incident, user)
+
+
+def _still_answers(user: User, incident: Incident) -> bool:
+    """Whether PagerPal could still call this person about the incident: a link does not outlive
+    its person's leaving."""
+    membership = user.memberships.filter(team=incident.team_id).first()
+    if user.is_superuser or (membership and membership.role != Membership.Role.OBSERVER):
+        return True
+    if incident.team.fallback_people.filter(pk=user.pk).exists():
+        return True
+    was_paged = incident.pages.filter(user=user).exists()
+    return was_paged and (membership is not None or _is_named(user, incident))
+
+
+def _is_named(user: User, incident: Incident) -> bool:
+    """Whether the incident's policy names this person, or a rotation that they are in or cover."""
+    steps = EscalationStep.objects.filter(policy=incident.policy_id)
+    covers = Override.objects.filter(user=user, ends_at__gte=incident.opened_at)
+    named = Q(people=user) | Q(rotations__members__user=user) | Q(rotations__overrides__in=covers)
+    return steps.filter(named).exists()

@@ -7,14 +7,25 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError
 from django.test import Client
 
-from incidents import lifecycle
+from incidents import lifecycle, views
 from incidents.answers import token_for
-from incidents.models import Incident
-from pagerpal.testing import NOON, make_incident, make_policy, make_team, make_user, minutes
-from schedules.models import User
+from incidents.models import Incident, Page
+from pagerpal.testing import (
+    NOON,
+    make_admin,
+    make_incident,
+    make_policy,
+    make_rotation,
+    make_team,
+    make_user,
+    minutes,
+)
+from schedules.models import Membership, Override, User
+from schedules.people import leave_team
 
 pytestmark = pytest.mark.django_db
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -186,6 +197,78 @@ def test_the_link_of_somebody_switched_off_has_expired(
     User.objects.filter(pk=alice.pk).update(is_active=False)
 
     assert client.post(link).status_code == 410
+
+
+def paged(incident: Incident, user: User) -> str:
+    """Their link, in a page that they got."""
+    facts = {"episode": 1, "round": 0, "step": "1", "label": "step 1", "created_at": NOON}
+    Page.objects.create(incident=incident, user=user, **facts)
+    return f"/a/{token_for(incident.pk, user.pk)}"
+
+
+def test_the_link_of_somebody_who_left_the_team_has_expired(
+    client: Client, alice: User, incident: Incident
+) -> None:
+    bob = make_user("bob")
+    membership = Membership.objects.create(team=incident.team, user=bob)
+    link = paged(incident, bob)
+    leave_team(membership, alice, now=NOON)
+
+    response = client.post(link)
+
+    incident.refresh_from_db()
+    assert response.status_code == 410
+    assert incident.state == "triggered"
+
+
+@pytest.mark.parametrize("place", ["lead", "observer", "step", "rotation", "cover", "fallback"])
+def test_whoever_is_still_called_for_the_team_keeps_their_link(
+    client: Client, alice: User, place: str
+) -> None:
+    bob = make_user("bob")
+    team = make_team("Web", alice)
+    policy = make_policy(team, bob if place == "step" else alice)
+    rotation = make_rotation(team, bob if place == "rotation" else alice)
+    policy.steps.get().rotations.add(rotation)
+    if place in {"lead", "observer"}:
+        Membership.objects.create(team=team, user=bob, role=place)
+    if place == "cover":
+        hours = {"starts_at": NOON - minutes(60), "ends_at": NOON + minutes(60)}
+        Override.objects.create(rotation=rotation, user=bob, **hours)
+    if place == "fallback":
+        team.fallback_people.add(bob)
+
+    response = client.post(paged(make_incident(team, policy=policy), bob))
+
+    assert response.status_code == 200
+
+
+def test_an_admin_needs_no_place_in_the_team(client: Client) -> None:
+    incident, root = make_incident(), make_admin()
+
+    assert client.post(f"/a/{token_for(incident.pk, root.pk)}").status_code == 200
+
+
+def test_being_named_is_not_enough_without_having_been_paged(client: Client, alice: User) -> None:
+    bob, team = make_user("bob"), make_team("Web", alice)
+    incident = make_incident(team, policy=make_policy(team, bob))
+
+    assert client.post(f"/a/{token_for(incident.pk, bob.pk)}").status_code == 410
+
+
+def test_with_a_cookie_and_no_database_a_link_still_says_try_again(
+    client: Client, alice: User, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("the server is away")
+
+    client.force_login(alice)
+    monkeypatch.setattr(SessionStore, "load", is_away)
+    monkeypatch.setattr(views, "read_token", is_away)
+
+    posted, looked = client.post(link), client.get(link, headers=HTML)
+
+    assert (posted.status_code, looked.status_code) == (503, 503)
 
 
 @pytest.mark.parametrize("headers", [HTML, {}])
