@@ -192,6 +192,26 @@ def test_one_tap_in_the_list_is_enough(
     assert state_of(incident) == "acknowledged"
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_row_that_has_just_moved_takes_no_tap_for_a_moment(
+    visit: Visit, alice: User, incident: Incident, motion: str
+) -> None:
+    page = visit("/incidents", alice, reduced_motion=motion)
+    button = page.locator(".row button")
+    swapped = """e => {
+        const row = e.closest('.row'), fresh = row.cloneNode(true);
+        row.replaceWith(fresh);
+        return getComputedStyle(fresh.querySelector('button')).pointerEvents;
+    }"""
+
+    just_moved = button.evaluate(swapped)
+    button.click()  # waits until it takes taps
+    page.get_by_text("you have it").wait_for()
+
+    assert just_moved == "none"
+    assert state_of(incident) == "acknowledged"
+
+
 def test_the_link_in_a_message_needs_no_login_and_no_javascript(
     visit: Visit, alice: User, incident: Incident
 ) -> None:
