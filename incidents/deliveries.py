@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
+from django.db.models import F
 from django.dispatch import receiver
 
 from incidents import engine, lifecycle, timeline
@@ -21,6 +23,8 @@ Kind = TimelineEntry.Kind
 @receiver(threads_touched)
 def lock_incidents(*, threads: list[str], **_: Any) -> None:
     """Lock the incidents behind these threads, ascending, before any notification row."""
+    if not connection.features.has_select_for_update:
+        return  # SQLite: whoever writes is alone
     list(
         Incident.objects.select_for_update(no_key=True)
         .filter(pk__in=_ids(threads))
@@ -35,14 +39,17 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
     ids = _ids([notification.thread])
     if not ids or notification.purpose == Notification.Purpose.UPDATE:
         return
-    incident = Incident.objects.filter(pk=ids[0]).first()
+    concerned = Incident.objects.filter(pk=ids[0])
+    if notification.state in TAKEN:
+        # By far the most frequent news, which changes nothing else.
+        if concerned.update(revision=F("revision") + 1, nobody_reached_at=None):
+            timeline.write(Incident(pk=ids[0]), *_entry(notification), at=now, via="worker")
+        return
+    incident = concerned.first()
     if incident is None:
         return
-    timeline.write(incident, Kind.DELIVERY, _in_words(notification), at=now, via="worker")
+    timeline.write(incident, *_entry(notification), at=now, via="worker")
     changed = ["revision"]
-    if notification.state in TAKEN and incident.nobody_reached_at:
-        incident.nobody_reached_at = None
-        changed.append("nobody_reached_at")
     if _step_has_failed(incident, notification, now):
         incident.escalate_at = now
         changed.append("escalate_at")
@@ -71,7 +78,7 @@ def _step_has_failed(incident: Incident, notification: Notification, now: dateti
 
     A new round never starts early, so an incident that waits for one is left alone.
     """
-    if notification.purpose != Notification.Purpose.PAGE or notification.state in TAKEN:
+    if notification.purpose != Notification.Purpose.PAGE:
         return False
     if incident.state != Incident.State.TRIGGERED or incident.next_move == Phase.ROUND:
         return False
@@ -79,6 +86,10 @@ def _step_has_failed(incident: Incident, notification: Notification, now: dateti
         return False
     outcome = engine.last_step_outcome(incident)
     return outcome is not None and outcome.taken == 0 and outcome.unfinished == 0
+
+
+def _entry(notification: Notification) -> tuple[str, str]:
+    return Kind.DELIVERY, _in_words(notification)
 
 
 def _in_words(notification: Notification) -> str:

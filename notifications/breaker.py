@@ -19,19 +19,20 @@ TAKEN_EVERY = timedelta(seconds=60)
 
 def lock(provider: str) -> ProviderState:
     """The provider's row, locked: claims for one provider go one after another."""
-    found = _locked(provider)
+    found = _read(provider, lock=True)
     if found is None:
         ProviderState.objects.get_or_create(provider=provider)
-        found = _locked(provider)
+        found = _read(provider, lock=True)
     assert found is not None  # noqa: S101  rows of this table are never deleted
     return found
 
 
-def _locked(provider: str) -> ProviderState | None:
-    """Written out, like the claim that follows it."""
+def _read(provider: str, *, lock: bool = False) -> ProviderState | None:
+    """Written out, like the claim: every message needs it twice."""
     database = connections[DEFAULT_DB_ALIAS]
-    lock = "FOR NO KEY UPDATE" if database.features.has_select_for_no_key_update else ""
-    sql = f"SELECT * FROM notifications_providerstate WHERE provider = %s {lock}"  # noqa: S608
+    locking = lock and database.features.has_select_for_no_key_update
+    sql = "SELECT * FROM notifications_providerstate WHERE provider = %s"
+    sql += " FOR NO KEY UPDATE" if locking else ""
     for found in ProviderState.objects.raw(sql, [provider]):
         return found
     return None
@@ -44,7 +45,7 @@ def take_probe(state: ProviderState, now: datetime) -> None:
 
 def note_taken(provider: str, now: datetime) -> None:
     """The provider took a message: close the breaker, and send at once what waited for it."""
-    state = ProviderState.objects.filter(provider=provider).first()
+    state = _read(provider)
     if state is None:
         return
     known = state.last_taken_at is not None and now - state.last_taken_at < TAKEN_EVERY

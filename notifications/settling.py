@@ -30,6 +30,7 @@ Kind = DeliveryEvent.Kind
 PAUSES = (5.0, 20.0, 60.0, 180.0)
 TRY_FOR = timedelta(minutes=10)
 LAST_HOPE_EVERY = timedelta(seconds=60)
+ALL = Q()
 LAPSED = "no result: the process that sent it has died, so it may have arrived"
 
 
@@ -87,7 +88,7 @@ def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool
         _touch(attempt, tells)
         if result.was_called:
             _note_provider(attempt.channel, result, now)
-        rows = _lock(attempt, now, tells)
+        rows = _lock(attempt, now, tells, others=ALL if result.error else _touched_by_success(now))
         mine = rows.mine if rows else None
         if rows is None or mine is None:
             return
@@ -336,17 +337,23 @@ def _is_heard(row: Notification) -> bool:
     return "clears" not in row.context
 
 
-def _lock(row: Notification, now: datetime, tells: bool = True) -> _Rows | None:
+def _lock(row: Notification, now: datetime, tells: bool = True, *, others: Q = ALL) -> _Rows | None:
     """The row and this person's other pending ones with its ref, locked ascending, as stored."""
     which = Q(pk=row.pk)
     if row.ref:
-        which |= Q(ref=row.ref, user=row.user_id, state=State.PENDING)
-    locked = Notification.objects.select_for_update(no_key=True, of=("self",)).select_related(
-        "user"
-    )
-    found = {one.pk: one for one in locked.filter(which).order_by("pk")}
+        which |= Q(ref=row.ref, user=row.user_id, state=State.PENDING) & others
+    locked = Notification.objects.select_for_update(no_key=True).filter(which).order_by("pk")
+    found = {one.pk: one for one in locked}
     mine = found.pop(row.pk, None)
-    return _Rows(mine, list(found.values()), now, tells) if mine else None
+    if mine is None:
+        return None
+    mine.user = row.user
+    return _Rows(mine, list(found.values()), now, tells)
+
+
+def _touched_by_success(now: datetime) -> Q:
+    """Of the person's other rows: what was pulled forward, and what is late already."""
+    return Q(due_before_pull__isnull=False) | Q(due_at__lte=now)
 
 
 def _wait(rows: _Rows, due_at: datetime, kind: str, text: str) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.processes
 
 README = ROOT / "README.md"
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1200, "height": 800}
+PHONE: Any = {"width": 390, "height": 844}
+DESK: Any = {"width": 1200, "height": 800}
 
 
 def picture(page: Page, name: str) -> None:
