@@ -5,39 +5,35 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, transaction
 
-from notifications.models import Notification
-from pagerpal.testing import NOON, make_user
+from pagerpal.testing import NOON, make_rotation, make_team, make_user, minutes
 from schedules.inserts import insert
-from schedules.models import Team, User
+from schedules.models import Override, Team
 
 pytestmark = pytest.mark.django_db
 
 
-def notification(user: User, key: str) -> Notification:
-    return Notification(
-        purpose="page",
-        thread="incident:1",
-        key=key,
-        context={"title": "Ünïcödé 🔥", "number": 1, "next": None},
-        user=user,
-        channel="ntfy",
-        address="topic",
-        due_at=NOON,
-        created_at=NOON,
-    )
-
-
 def test_rows_come_back_as_they_went_in_each_with_its_own_key() -> None:
-    user = make_user()
-    rows = [notification(user, f"key-{number}") for number in range(120)]
+    rotation = make_rotation(make_team("Ünïcödé 🔥"))
+    people = [make_user(), None]
+    rows = [
+        Override(
+            rotation=rotation,
+            user=people[number % 2],
+            starts_at=NOON + minutes(number),
+            ends_at=NOON + minutes(number + 1),
+            created_at=NOON,
+        )
+        for number in range(300)
+    ]
 
     insert(*rows)
 
+    stored = Override.objects.in_bulk([row.pk for row in rows])
+    assert len(stored) == 300
     for row in rows:
-        stored = Notification.objects.get(pk=row.pk)
-        assert stored.key == row.key
-        assert (stored.context, stored.due_at, stored.user) == (row.context, NOON, user)
-    assert not rows[0]._state.adding
+        assert not row._state.adding
+        assert stored[row.pk].starts_at == row.starts_at
+        assert stored[row.pk].user_id == row.user_id
 
 
 def test_a_broken_rule_of_the_database_is_an_integrity_error() -> None:
