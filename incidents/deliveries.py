@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-from django.db.models import F
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.dispatch import receiver
 
 from incidents import engine, lifecycle, timeline
@@ -16,6 +15,9 @@ from notifications import outbox
 from notifications.models import TAKEN, Notification
 from notifications.signals import notification_settled, threads_touched
 
+COUNT = """
+    UPDATE incidents_incident SET revision = revision + 1, nobody_reached_at = NULL WHERE id = %s
+"""
 PREFIX = "incident:"
 Kind = TimelineEntry.Kind
 
@@ -42,7 +44,7 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
     concerned = Incident.objects.filter(pk=ids[0])
     if notification.state in TAKEN:
         # By far the most frequent news, which changes nothing else.
-        if concerned.update(revision=F("revision") + 1, nobody_reached_at=None):
+        if _count(ids[0]):
             timeline.write(Incident(pk=ids[0]), *_entry(notification), at=now, via="worker")
         return
     incident = concerned.first()
@@ -56,6 +58,16 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
     incident.save(update_fields=changed)
     if _owner_is_untold(incident, notification):
         lifecycle.owner_was_not_told(incident, "every message failed", now=now)
+
+
+def _count(pk: int) -> bool:
+    """Raise the revision of an incident that has reached somebody; False when it is gone.
+
+    Written out, as it follows every message.
+    """
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(COUNT, [pk])
+        return bool(cursor.rowcount)
 
 
 def _owner_is_untold(incident: Incident, notification: Notification) -> bool:

@@ -45,6 +45,11 @@ class Stepped:
     first_pk: int | None = None
 
 
+# Directories that one task keeps for its two seconds: in a storm they are the same each time.
+# Who is on call is looked up in them at the time of each step all the same.
+Books = dict[tuple[int | None, int, str], Directory]
+
+
 @dataclass(frozen=True)
 class Tick:
     """What is to be written now, read and planned before the transaction."""
@@ -71,7 +76,7 @@ def count_due(now: datetime, *, most: int = 100) -> int:
     return Incident.objects.due(now)[:most].count()
 
 
-def run_best_due(now: datetime) -> Stepped | None:
+def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
     """Handle the incident that is due first: worst severity, fair between teams, newest.
 
     None when nothing is due, or others are at all of it. If planning fails, people are paged
@@ -81,7 +86,7 @@ def run_best_due(now: datetime) -> Stepped | None:
         return None
     for team_id, severity in _teams_with_due(now):
         for incident in _candidates(team_id, severity, now):
-            if stepped := _run(incident, now):
+            if stepped := _run(incident, now, books):
                 return stepped
     return None
 
@@ -95,14 +100,14 @@ def _candidates(team_id: int, severity: str, now: datetime) -> list[Incident]:
     return found
 
 
-def _run(incident: Incident, now: datetime) -> Stepped | None:
+def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | None:
     """Plan, then write if the incident still stands where it stood; None when it does not.
 
     Planning reads a lot, so it happens before the transaction: on SQLite that keeps every other
     writer waiting. The revision tells whether anything happened in between.
     """
     try:
-        book = _directory(incident, now)
+        book = _book(incident, now, books)
         ticks = planner.plan(
             book.policy,
             _state(incident),
@@ -311,6 +316,16 @@ def last_step_outcome(incident: Incident) -> outbox.Outcome | None:
     if last is None:
         return None
     return outbox.outcome([page.ref for page in pages.filter(round=last.round, step=last.step)])
+
+
+def _book(incident: Incident, now: datetime, books: Books | None) -> Directory:
+    """The directory, from `books` if it was read there a moment ago."""
+    if books is None:
+        return _directory(incident, now)
+    which = incident.policy_id, incident.team_id, incident.urgency
+    if which not in books:
+        books[which] = _directory(incident, now)
+    return books[which]
 
 
 def _directory(incident: Incident, now: datetime) -> Directory:

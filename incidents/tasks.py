@@ -20,8 +20,9 @@ LONGEST_SEND = 8.0
 def run_due_steps() -> None:
     """Plan due incidents, the worst first, and send one message of each at once."""
     started = time.monotonic()
+    books: engine.Books = {}
     while time.monotonic() - started < TAKE_FOR:
-        stepped = engine.run_best_due(timezone.now())
+        stepped = engine.run_best_due(timezone.now(), books)
         if stepped is None:
             return
         if stepped.first_pk is not None:

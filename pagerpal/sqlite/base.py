@@ -24,7 +24,7 @@ from django.db.backends.sqlite3 import base
 # at the limit of the machine (SQLite's own waiting: 8 and 54, max 630). A blocking flock would
 # have 1 and 8 but cannot be bounded without a helper thread.
 PAUSE = 0.0005
-PARTY_PAUSE = 0.001
+PARTY_PAUSE = 0.002
 
 WRITES = re.compile(
     r"\s*(?:(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|REINDEX|ANALYZE|VACUUM)\b"
@@ -43,7 +43,8 @@ class WriteQueue:
     """
 
     # Processes that share a party queue among themselves first: however many workers there are,
-    # they stand beside the web process as one, and alerts are taken in during a storm of pages.
+    # they stand beside the web process as one. They also look less often, so that in a storm
+    # alerts are taken in first: what is stored is paged a moment later, what is not may be lost.
     party: ClassVar[str] = ""
     _threads: ClassVar[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
 
@@ -70,9 +71,9 @@ class WriteQueue:
             self.is_held = True
             if self._party >= 0:
                 self._wait(self._party, ends, PARTY_PAUSE)
-            self._wait(self._next, ends)
+            self._wait(self._next, ends, PARTY_PAUSE if self.party else PAUSE)
             self._wait(self._turn, ends)
-            fcntl.flock(self._next, fcntl.LOCK_UN)
+            self._let_follow()
         except OSError as error:
             self.release()
             raise sqlite3.OperationalError(f"unable to lock {self._path}: {error}") from error
@@ -83,14 +84,19 @@ class WriteQueue:
     def release(self) -> None:
         """Let the next one in. Does nothing when it is not held, or by the parent of a fork."""
         if self.is_held and self._owner == os.getpid():
+            self._let_follow()
             fcntl.flock(self._turn, fcntl.LOCK_UN)
-            fcntl.flock(self._next, fcntl.LOCK_UN)
             if self._party >= 0:
                 fcntl.flock(self._party, fcntl.LOCK_UN)
-            if self._thread:
-                self._thread.release()
         self._thread = None
         self.is_held = False
+
+    def _let_follow(self) -> None:
+        """Our turn has come: another thread or process may be the next."""
+        fcntl.flock(self._next, fcntl.LOCK_UN)
+        thread, self._thread = self._thread, None
+        if thread:
+            thread.release()
 
     def close(self) -> None:
         self.release()
