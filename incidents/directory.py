@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,10 @@ from incidents.planner import Hours, OnCall, Policy, Step
 from notifications import outbox
 from schedules import oncall
 from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
+
+
+class Outdated(Exception):
+    """Somebody has come on call since the people were read: read them anew."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
         names={pk: str(user) for pk, user in users.items()},
     )
     reachable = outbox.reachable(users, urgency)
-    return Directory(plain, users, reachable, _on_call_look_up(rotations))
+    return Directory(plain, users, reachable, _on_call_look_up(rotations, users))
 
 
 def _step(row: EscalationStep) -> Step:
@@ -79,13 +83,16 @@ def _people_of_rotations(rotations: Iterable[int], now: datetime) -> set[int]:
     return {user for user in [*places, *covers] if user is not None}
 
 
-def _on_call_look_up(rotations: dict[int, Rotation]) -> Callable[[int, datetime], int | None]:
+def _on_call_look_up(rotations: dict[int, Rotation], users: dict[int, User]) -> OnCall:
+    """Asks at the time of each step; Outdated when it names somebody who is not among `users`."""
     known: dict[datetime, dict[int, Any]] = {}
 
     def on_call(rotation: int, at: datetime) -> int | None:
         if at not in known:
             known[at] = oncall.on_call_ids(list(rotations), at)
         found: int | None = known[at].get(rotation)
+        if found is not None and found not in users:
+            raise Outdated
         return found
 
     return on_call

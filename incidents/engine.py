@@ -120,6 +120,10 @@ def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | No
         calls = outbox.calls_of(people, incident.urgency)
         tick = Tick(ticks[0], ticks[1] if len(ticks) > 1 else None, book, calls)
         return repeat_on_conflict(lambda: _write(incident, tick, now))
+    except directory.Outdated:
+        # A cover was made a moment ago. The incident stays due; the next look reads everybody anew.
+        (books if books is not None else {}).clear()
+        return None
     except OperationalError:
         raise  # the database's trouble, not the plan's: the sweep comes back to it
     except Exception:

@@ -89,6 +89,27 @@ def test_the_person_on_call_is_looked_up_when_the_step_fires(recorder: Recorder)
     recorder.take("bob@example.org", "email")
 
 
+def test_a_cover_made_in_the_middle_of_a_storm_is_paged_all_the_same(recorder: Recorder) -> None:
+    alice, outsider = only_email("alice"), only_email("outsider")
+    team = make_team("Platform", alice)
+    rotation = make_rotation(team, alice)
+    policy = make_policy(team, rotation)
+    books: engine.Books = {}
+    opened(team, policy)
+    engine.run_best_due(NOON, books)
+    Override.objects.create(
+        rotation=rotation, user=outsider, starts_at=NOON, ends_at=NOON + minutes(60)
+    )
+    second = opened(team, policy)
+
+    looks = [engine.run_best_due(NOON + seconds(1), books) for _ in range(2)]
+
+    assert looks[0] is None
+    assert looks[1] is not None
+    assert [page.user for page in second.pages.all()] == [outsider]
+    assert not any("no working contact method" in text for text in texts(second))
+
+
 def test_an_empty_step_says_why_and_costs_no_time(recorder: Recorder) -> None:
     alice = only_email("alice")
     team = make_team("Platform", alice)
