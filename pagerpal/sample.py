@@ -14,7 +14,15 @@ from alertsources.keys import hashed, new_key
 from alertsources.models import Alert, AlertSource
 from incidents.models import EscalationPolicy, EscalationStep, Incident, Page
 from notifications.models import ContactMethod, Notification
-from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
+from schedules.models import (
+    Membership,
+    Override,
+    Rotation,
+    RotationMember,
+    ShiftRecord,
+    Team,
+    User,
+)
 
 TEAM = "Demo team"
 DOMAIN = "demo.example"
@@ -117,6 +125,8 @@ def _remove_traces(user_ids: list[int]) -> None:
     Notification.objects.filter(user__in=user_ids).delete()
     RotationMember.objects.filter(user__in=user_ids).delete()
     Override.objects.filter(user__in=user_ids).delete()
+    ShiftRecord.objects.filter(user__in=user_ids).delete()
+    Rotation.objects.filter(kept_user__in=user_ids).update(kept_user=None, kept_until=None)
 
 
 def _email(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -15,7 +16,9 @@ from django.utils import timezone
 from schedules import zones
 
 LONGEST_TURN = 366
+MOST_MEMBERS = 50
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def validate_zone(name: str) -> None:
@@ -53,6 +56,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=True, help_text="Off: cannot sign in and is never paged. Switch off, not delete."
     )
     is_staff = models.BooleanField(default=False, help_text="May open the admin.")
+    remind_hours = models.PositiveSmallIntegerField(
+        default=24,
+        validators=[MaxValueValidator(168)],
+        help_text="How many hours before each of their shifts to remind them; 0: never.",
+    )
+    wants_handover_note = models.BooleanField(
+        default=True, help_text="Told at the hand-over itself, with what is open in the team."
+    )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -66,6 +77,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name_plural = "people"
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique_any_case"),
+            models.CheckConstraint(
+                condition=Q(remind_hours__lte=168), name="user_reminded_within_a_week"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -160,8 +174,10 @@ class Rotation(models.Model):
     """An ordered list of people and a cadence: whose turn it is, computed and never stored."""
 
     class Unit(models.TextChoices):
+        HOURS = "hours", "hours"
         DAYS = "days", "days"
         WEEKS = "weeks", "weeks"
+        MONTHS = "months", "months"
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="rotations")
     name = models.CharField(max_length=80, default="primary")
@@ -173,7 +189,23 @@ class Rotation(models.Model):
         default=time(9), help_text="Local wall-clock time, the same through summer and winter."
     )
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_zone])
+    ends_on = models.DateField(
+        null=True,
+        blank=True,
+        help_text="From the hand-over time of this day on nobody is on call. Empty: no end.",
+    )
     is_active = models.BooleanField(default=True)
+    # Which place in the order has the first turn; editing moves it, so that nobody's turn jumps.
+    offset = models.PositiveSmallIntegerField(default=0, editable=False)
+    # Until then this person is on call in place of the cadence: they were when it was changed.
+    kept_user = models.ForeignKey(
+        User, null=True, editable=False, on_delete=models.PROTECT, related_name="+"
+    )
+    kept_until = models.DateTimeField(null=True, editable=False)
+    # Everything before it is in ShiftRecord; empty: nothing is yet.
+    recorded_until = models.DateTimeField(null=True, editable=False)
+    # Raised by every change of who is on call when: of itself, its members, windows or overrides.
+    revision = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["team__name", "position", "pk"]
@@ -181,7 +213,13 @@ class Rotation(models.Model):
             models.UniqueConstraint(fields=["team", "name"], name="rotation_name_once_per_team"),
             models.CheckConstraint(condition=Q(every__gte=1), name="rotation_every_at_least_one"),
             models.CheckConstraint(
-                condition=Q(unit__in=["days", "weeks"]), name="rotation_unit_known"
+                condition=Q(unit__in=["hours", "days", "weeks", "months"]),
+                name="rotation_unit_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(kept_user=None, kept_until=None)
+                | Q(kept_user__isnull=False, kept_until__isnull=False),
+                name="rotation_keeps_somebody_until",
             ),
         ]
 
@@ -194,8 +232,12 @@ class Rotation(models.Model):
         wrong = {}
         if self.every and not 1 <= self.every <= LONGEST_TURN:
             wrong["every"] = f"Give a number from 1 to {LONGEST_TURN}."
-        if self.starts_on and not EARLIEST <= self.starts_on <= LATEST:
-            wrong["starts_on"] = f"Give a day from {EARLIEST} to {LATEST}."
+        for name in ("starts_on", "ends_on"):
+            day = getattr(self, name)
+            if day and not EARLIEST <= day <= LATEST:
+                wrong[name] = f"Give a day from {EARLIEST} to {LATEST}."
+        if not wrong and self.starts_on and self.ends_on and self.ends_on <= self.starts_on:
+            wrong["ends_on"] = "It must end after the day on which it starts."
         if wrong:
             raise ValidationError(wrong)
 
@@ -203,12 +245,46 @@ class Rotation(models.Model):
     def in_words(self) -> str:
         """What its cadence means: "a new person every 2 weeks, Mondays at 09:00 (UTC)"."""
         length = self.unit[:-1] if self.every == 1 else f"{self.every} {self.unit}"
-        day = f"{self.starts_on:%A}s " if self.unit == self.Unit.WEEKS else ""
-        comma = ", " if day else " "
-        return (
-            f"a new person every {length}{comma}{day}"
-            f"at {self.handover_time:%H:%M} ({self.time_zone})"
-        )
+        when = {
+            self.Unit.HOURS: " from",
+            self.Unit.DAYS: " at",
+            self.Unit.WEEKS: f", {self.starts_on:%A}s at",
+            self.Unit.MONTHS: f", on day {self.starts_on.day} at",
+        }[self.Unit(self.unit)]
+        return f"a new person every {length}{when} {self.handover_time:%H:%M} ({self.time_zone})"
+
+
+class RotationWindow(models.Model):
+    """Hours of the week in which a rotation has somebody on call; without any it always has."""
+
+    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="windows")
+    days = models.CharField(
+        max_length=7,
+        validators=[RegexValidator(r"^[0-6]+$", "Choose at least one day.")],
+        help_text="The days on which it opens: digits, 0 is Monday.",
+    )
+    starts = models.TimeField(default=time(9), help_text="In the rotation's time zone.")
+    ends = models.TimeField(
+        default=time(17), help_text="Not after the start: it ends on the next day."
+    )
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(days=""), name="window_on_some_day"),
+        ]
+
+    def __str__(self) -> str:
+        return self.in_words
+
+    @property
+    def in_words(self) -> str:
+        """ "Mon-Fri 09:00-17:00", "Sat, Sun 20:00-08:00"."""
+        days = sorted({int(day) for day in self.days})
+        in_a_row = len(days) > 2 and days[-1] - days[0] == len(days) - 1
+        names = [WEEKDAYS[day] for day in days]
+        listed = f"{names[0]}-{names[-1]}" if in_a_row else ", ".join(names)
+        return f"{listed} {self.starts:%H:%M}-{self.ends:%H:%M}"
 
 
 class RotationMember(models.Model):
@@ -282,3 +358,78 @@ class Override(models.Model):
         others = Override.objects.filter(rotation=self.rotation).exclude(pk=self.pk)
         lasting = others.filter(starts_at__lt=F("ends_at"))
         return lasting.filter(starts_at__lt=self.ends_at, ends_at__gt=self.starts_at)
+
+
+class ShiftRecord(models.Model):
+    """A stretch that has ended, as it really was: no later edit changes it."""
+
+    rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="records")
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="shift_records"
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    is_cover = models.BooleanField(default=False)
+    instead_of = models.JSONField(default=list, help_text="Whose turn it was: ids of people.")
+    why = models.CharField(max_length=10, blank=True, help_text="Why nobody was on call.")
+
+    class Meta:
+        ordering = ["starts_at", "pk"]
+        indexes = [models.Index(fields=["rotation", "ends_at"])]
+        constraints = [
+            models.UniqueConstraint(fields=["rotation", "starts_at"], name="record_starts_once"),
+            models.CheckConstraint(
+                condition=Q(starts_at__lt=F("ends_at")), name="record_starts_before_it_ends"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        who = self.user or "nobody"
+        return f"{who} in {self.rotation} until {self.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+class ScheduleChange(models.Model):
+    """Somebody changed who is on call when: one line of the team's history."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="schedule_changes")
+    rotation = models.ForeignKey(
+        Rotation, null=True, on_delete=models.SET_NULL, related_name="changes"
+    )
+    at = models.DateTimeField()
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["team", "-at"])]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class CalendarFeed(models.Model):
+    """A secret link to a calendar: of one person, one team or one rotation."""
+
+    user = models.OneToOneField(
+        User, null=True, on_delete=models.CASCADE, related_name="calendar_feed"
+    )
+    team = models.OneToOneField(
+        Team, null=True, on_delete=models.CASCADE, related_name="calendar_feed"
+    )
+    rotation = models.OneToOneField(
+        Rotation, null=True, on_delete=models.CASCADE, related_name="calendar_feed"
+    )
+    version = models.PositiveIntegerField(default=1, help_text="A new link raises it.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, team=None, rotation=None)
+                | Q(user=None, team__isnull=False, rotation=None)
+                | Q(user=None, team=None, rotation__isnull=False),
+                name="feed_of_exactly_one",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"calendar of {self.user or self.team or self.rotation}"

@@ -8,3 +8,7 @@ person_left = Signal()
 # A team is about to be switched off. A receiver that objects returns one sentence that says why;
 # whoever sends it then leaves the team on. Arguments: team.
 team_closing = Signal()
+
+# Who is on call when may have changed in these rotations, from now on: they, their members, windows
+# or overrides, or somebody in them was switched off. Arguments: rotation_ids, now.
+schedule_changed = Signal()
