@@ -105,7 +105,7 @@ def _entry(notification: Notification) -> tuple[str, str]:
 
 
 def _in_words(notification: Notification) -> str:
-    who = f"{notification.channel} to {notification.user}"
+    who = f"{notification.channel} to {notification.recipient}"
     if notification.state == Notification.State.PENDING:
         return f"{who}: tried, will be tried again. {notification.outcome}".strip()
     text = f"{who}: {notification.get_state_display()}"

@@ -68,9 +68,9 @@ class Line:
 
 @dataclass
 class Told:
-    """One person and what became of the messages to them."""
+    """One person or team channel, and what became of the messages to them."""
 
-    user: User
+    who: str
     lines: list[Line] = field(default_factory=list)
 
 
@@ -110,7 +110,7 @@ def told(incident: Incident) -> list[Told]:
     """Who was told and whether it reached them, in the order in which they were first called."""
     newest = (
         Notification.objects.filter(thread=incident.thread)
-        .select_related("user", "contact_method")
+        .select_related("user", "contact_method", "team_channel__team")
         .order_by("-pk")[:MOST_MESSAGES]
     )
     # What only takes an older message off a phone tells nobody anything.
@@ -118,11 +118,11 @@ def told(incident: Incident) -> list[Told]:
         (one for one in newest if "clears" not in one.context),
         key=lambda one: (one.due_at, one.pk),
     )
-    people: dict[int, Told] = {}
+    found: dict[tuple[int | None, int | None], Told] = {}
     for message in messages:
-        person = people.setdefault(message.user_id, Told(message.user))
-        _add(person.lines, message)
-    return list(people.values())
+        whom = message.user_id, message.team_channel_id
+        _add(found.setdefault(whom, Told(message.recipient)).lines, message)
+    return list(found.values())
 
 
 def _add(lines: list[Line], message: Notification) -> None:
@@ -151,7 +151,7 @@ def _channel(message: Notification) -> str:
 
 
 def _masked(message: Notification) -> str:
-    method = message.contact_method
+    method = message.contact_method or message.team_channel
     return method.masked_address if method else ""
 
 

@@ -1,4 +1,4 @@
-"""A person's addresses and rules, and the log of what was sent, in the admin."""
+"""Addresses and rules of people, channels of teams, and the log of what was sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.html import format_html
 
 from notifications import outbox
 from notifications.channels.base import registry
-from notifications.forms import ContactMethodForm, NotificationRuleForm
+from notifications.forms import ContactMethodForm, NotificationRuleForm, TeamChannelForm
 from notifications.models import (
     UNFINISHED,
     ContactMethod,
@@ -21,6 +21,7 @@ from notifications.models import (
     Notification,
     NotificationRule,
     ProviderState,
+    TeamChannel,
 )
 from schedules.admin import UserAdmin
 from schedules.models import User
@@ -29,11 +30,12 @@ from schedules.models import User
 if TYPE_CHECKING:
     NotificationModelAdmin = admin.ModelAdmin[Notification]
     ProviderModelAdmin = admin.ModelAdmin[ProviderState]
+    ChannelModelAdmin = admin.ModelAdmin[TeamChannel]
     MethodTabularInline = admin.TabularInline[ContactMethod, User]
     RuleTabularInline = admin.TabularInline[NotificationRule, User]
     EventTabularInline = admin.TabularInline[DeliveryEvent, Notification]
 else:
-    NotificationModelAdmin = ProviderModelAdmin = admin.ModelAdmin
+    NotificationModelAdmin = ProviderModelAdmin = ChannelModelAdmin = admin.ModelAdmin
     MethodTabularInline = RuleTabularInline = EventTabularInline = admin.TabularInline
 
 
@@ -71,6 +73,29 @@ class NotificationRuleInline(RuleTabularInline):
 UserAdmin.inlines = [*UserAdmin.inlines, ContactMethodInline, NotificationRuleInline]
 
 
+@admin.register(TeamChannel)
+class TeamChannelAdmin(ChannelModelAdmin):
+    form = TeamChannelForm
+    autocomplete_fields = ["team"]
+    list_display = ["name", "team", "via", "is_on", "wants_handovers"]
+    list_filter = ["is_on", "team"]
+    list_select_related = ["team"]
+    search_fields = ["name", "team__name"]
+
+    @admin.display(description="via")
+    def via(self, channel: TeamChannel) -> str:
+        return f"{_label(channel.channel)} {channel.masked_address}"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Switched off, not deleted: the log goes on naming it."""
+        return False
+
+
+def _label(slug: str) -> str:
+    channel = registry.get(slug)
+    return channel.label if channel else slug
+
+
 class LogOnly:
     """What happened is not edited."""
 
@@ -93,25 +118,28 @@ class DeliveryEventInline(LogOnly, EventTabularInline):
 
 @admin.register(Notification)
 class NotificationAdmin(LogOnly, NotificationModelAdmin):
-    list_display = ["due_at", "user", "via", "purpose", "thread", "state", "outcome"]
+    list_display = ["due_at", "recipient", "via", "purpose", "thread", "state", "outcome"]
     list_filter = ["state", "channel", "purpose", "team"]
-    list_select_related = ["user", "contact_method"]
-    search_fields = ["user__name", "thread", "outcome"]
+    list_select_related = ["user", "contact_method", "team_channel__team"]
+    search_fields = ["user__name", "team_channel__name", "thread", "outcome"]
     ordering = ["-pk"]
     show_full_result_count = False
     actions = ["send_again"]
     inlines = [DeliveryEventInline]
     fieldsets = [
-        (None, {"fields": ["user", "via", "purpose", "thread", "team", "state", "outcome"]}),
+        (None, {"fields": ["recipient", "via", "purpose", "thread", "team", "state", "outcome"]}),
         ("When", {"fields": ["due_at", "first_tried_at", "settled_at", "cancelled_at"]}),
         ("What", {"fields": ["text", "answer_link", "attempts", "provider_id", "key"]}),
     ]
 
+    @admin.display(description="to", ordering="user__name")
+    def recipient(self, notification: Notification) -> str:
+        return notification.recipient
+
     @admin.display(description="via")
     def via(self, notification: Notification) -> str:
-        channel = registry.get(notification.channel)
-        label = channel.label if channel else notification.channel
-        method = notification.contact_method
+        label = _label(notification.channel)
+        method = notification.contact_method or notification.team_channel
         return f"{label} {method.masked_address}" if method else label
 
     @admin.display(description="text")

@@ -153,7 +153,7 @@ def _claim(pk: int, channel: str, now: datetime) -> _Claim:
             breaker.take_probe(provider, now)
     # Read after the commit, which keeps every other writer waiting on SQLite. Should the lease
     # have lapsed in between, the attempt is somebody else's.
-    claimed = Notification.objects.select_related("user", "contact_method")
+    claimed = Notification.objects.select_related("user", "contact_method", "team_channel__team")
     return _Claim(claimed.filter(pk=pk, attempts=attempt, state=State.SENDING).first())
 
 
@@ -170,15 +170,17 @@ def _take(pk: int, channel: str, now: datetime) -> int:
 def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:
     """Call the provider of a claimed row, outside any transaction, and write the result."""
     began = time.monotonic()
-    result = _attempt(row, seconds)
+    result = _attempt(row, now, seconds)
     took = time.monotonic() - began
     # `now` was before the call; whole seconds are enough for what is planned from here on.
     ended = now + timedelta(seconds=round(took))
     settling.settle(row, result, now=ended, patience=max(1.0, seconds - took))
 
 
-def _attempt(row: Notification, seconds: float) -> Result:
+def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
     message = messages.render(row)
+    if row.void_at is not None and row.void_at <= now:
+        return Result(message, void="too late: its time is over")
     if obstacle := _obstacle(row):
         return Result(message, error=SendError(obstacle, permanent=True))
     if not settings.NOTIFICATION_SENDING_ENABLED:
@@ -199,8 +201,10 @@ def _obstacle(row: Notification) -> str:
     channel = registry.get(row.channel)
     if channel is None:
         return f"PagerPal has no channel called {row.channel}"
-    if not row.user.is_active:
+    if row.user is not None and not row.user.is_active:
         return f"{row.user} is switched off"
+    if row.team_channel is not None and not row.team_channel.is_on:
+        return f"{row.team_channel} is switched off"
     if row.contact_method is not None and not row.contact_method.is_on:
         return "this address was switched off"
     if settling.is_needless(row):

@@ -1,4 +1,4 @@
-"""The forms of a person's addresses and rules."""
+"""The forms of a person's addresses and rules, and of a team's channels."""
 
 from __future__ import annotations
 
@@ -7,32 +7,47 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from notifications.channels.base import registry
-from notifications.models import ContactMethod, NotificationRule
+from notifications.models import ContactMethod, NotificationRule, TeamChannel
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
     MethodModelForm = forms.ModelForm[ContactMethod]
     RuleModelForm = forms.ModelForm[NotificationRule]
+    ChannelModelForm = forms.ModelForm[TeamChannel]
 else:
-    MethodModelForm = RuleModelForm = forms.ModelForm
+    MethodModelForm = RuleModelForm = ChannelModelForm = forms.ModelForm
+
+
+def clean_address(form: MethodModelForm | ChannelModelForm) -> None:
+    """Bring the address into its channel's one spelling, or say why it is none."""
+    channel = registry.get(form.cleaned_data.get("channel", ""))
+    address = form.cleaned_data.get("address")
+    if channel is not None and address:
+        try:
+            form.cleaned_data["address"] = channel.clean_address(address)
+        except ValueError as error:
+            form.add_error("address", str(error))
 
 
 class ContactMethodForm(MethodModelForm):
-    """Brings the address into its channel's one spelling, or says why it is none."""
-
     class Meta:
         model = ContactMethod
         fields = ["channel", "address", "is_on"]
 
     def clean(self) -> dict[str, Any] | None:
         super().clean()
-        channel = registry.get(self.cleaned_data.get("channel", ""))
-        address = self.cleaned_data.get("address")
-        if channel is not None and address:
-            try:
-                self.cleaned_data["address"] = channel.clean_address(address)
-            except ValueError as error:
-                self.add_error("address", str(error))
+        clean_address(self)
+        return self.cleaned_data
+
+
+class TeamChannelForm(ChannelModelForm):
+    class Meta:
+        model = TeamChannel
+        fields = ["team", "name", "channel", "address", "is_on", "wants_handovers"]
+
+    def clean(self) -> dict[str, Any] | None:
+        super().clean()
+        clean_address(self)
         return self.cleaned_data
 
 

@@ -141,7 +141,7 @@ def _moment(notification: Notification, iso: Any) -> datetime | None:
     """The moment in the recipient's zone; None when it is none."""
     try:
         moment = datetime.fromisoformat(str(iso))
-        return moment.astimezone(ZoneInfo(notification.user.time_zone)) if moment.tzinfo else None
+        return moment.astimezone(ZoneInfo(notification.zone)) if moment.tzinfo else None
     except (ValueError, KeyError, OSError, OverflowError):
         return None
 

@@ -47,10 +47,12 @@ class ContactMethod(models.Model):
 
     @property
     def masked_address(self) -> str:
-        """Enough to recognise it; an ntfy topic is a password."""
-        if "@" in self.address:
-            return self.address
-        return f"...{self.address[-4:]}"
+        return masked(self.address)
+
+
+def masked(address: str) -> str:
+    """Enough to recognise it; an ntfy topic is a password."""
+    return address if "@" in address else f"...{address[-4:]}"
 
 
 class NotificationRule(models.Model):
@@ -89,6 +91,38 @@ class NotificationRule(models.Model):
         return f"{self.urgency}: {self.contact_method} after {self.delay}"
 
 
+class TeamChannel(models.Model):
+    """A chat room, topic or address that belongs to a team and not to a person."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="channels")
+    name = models.CharField(max_length=80, help_text="How the history calls it: #ops, wall screen.")
+    channel = models.CharField(max_length=24, choices=channel_choices)
+    address = models.CharField(
+        max_length=254, help_text="An ntfy topic nobody can guess, or an e-mail address."
+    )
+    is_on = models.BooleanField("on", default=True, help_text="Off: nothing is sent to it.")
+    wants_handovers = models.BooleanField(
+        default=False, help_text="At each hand-over a note says who is on call from now on."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["team__name", "name", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "channel", "address"], name="team_channel_once_per_team"
+            ),
+            models.CheckConstraint(condition=~Q(address=""), name="team_channel_has_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.team}"
+
+    @property
+    def masked_address(self) -> str:
+        return masked(self.address)
+
+
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
@@ -106,7 +140,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 
 class Notification(models.Model):
-    """One message through one contact method, with its delivery state."""
+    """One message through one contact method or team channel, with its delivery state."""
 
     class State(models.TextChoices):
         PENDING = "pending", "pending"
@@ -122,6 +156,8 @@ class Notification(models.Model):
         GROWTH = "growth", "growth"
         ASK_OWNER = "ask_owner", "ask the owner"
         UPDATE = "update", "quiet update"
+        REMINDER = "reminder", "reminder"
+        HANDOVER = "handover", "hand-over"
         NOTICE = "notice", "notice"
         TEST = "test", "test"
 
@@ -136,9 +172,12 @@ class Notification(models.Model):
     # The facts of its text; dispatch renders from them after the claim.
     context = models.JSONField(default=dict)
 
-    # To whom
+    # To whom: a person or a team's channel
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="notifications"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="notifications"
+    )
+    team_channel = models.ForeignKey(
+        TeamChannel, null=True, on_delete=models.PROTECT, related_name="notifications"
     )
     contact_method = models.ForeignKey(
         ContactMethod, null=True, on_delete=models.SET_NULL, related_name="notifications"
@@ -154,6 +193,9 @@ class Notification(models.Model):
     # What became of it
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     due_at = models.DateTimeField()
+    # Set where the rows of one `ref` are one message, said by the first address that takes it; from
+    # this moment on it would say nothing true any more, and is not sent.
+    void_at = models.DateTimeField(null=True)
     # Where it was before a failing neighbour pulled it forward.
     due_before_pull = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
@@ -186,6 +228,11 @@ class Notification(models.Model):
             ),
             models.Index(fields=["thread", "purpose"], name="notification_thread"),
             models.Index(fields=["ref", "user"], name="notification_ref"),
+            models.Index(
+                fields=["purpose", "void_at"],
+                condition=Q(void_at__isnull=False),
+                name="notification_said_once",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -219,10 +266,32 @@ class Notification(models.Model):
                 ),
                 name="notification_state_known",
             ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, team_channel__isnull=True)
+                | Q(user__isnull=True, team_channel__isnull=False),
+                name="notification_to_a_person_or_a_channel",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} to {self.user}: {self.state}"
+        return f"{self.channel} to {self.recipient}: {self.state}"
+
+    @property
+    def recipient(self) -> str:
+        """Whom it is for, in words."""
+        return str(self.user or self.team_channel)
+
+    @property
+    def zone(self) -> str:
+        """The time zone in which it tells times."""
+        if self.user is not None:
+            return self.user.time_zone
+        return self.team_channel.team.time_zone if self.team_channel else "UTC"
+
+    @property
+    def is_said_once(self) -> bool:
+        """Whether the first address that takes it ends the others of the same `ref`."""
+        return self.void_at is not None
 
 
 # So many tries a message gets; a page that nobody else could carry either goes on after them.

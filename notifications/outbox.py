@@ -22,6 +22,7 @@ from notifications.models import (
     DeliveryEvent,
     Notification,
     NotificationRule,
+    TeamChannel,
     Urgency,
 )
 from schedules.inserts import insert
@@ -97,6 +98,19 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Note:
+    """One thing to say, once, to one person or channel; `ref` names both and is written once."""
+
+    purpose: str
+    thread: str
+    ref: str
+    team_id: int | None
+    context: dict[str, Any]
+    due_at: datetime
+    void_at: datetime  # from then on it would say nothing true any more
+
+
+@dataclass(frozen=True)
 class _Message:
     """What all rows of one call to `page_person` share."""
 
@@ -144,6 +158,59 @@ def page_person(
     if not pending:
         return Written(0, None, None)
     return Written(len(pending), pending[0].pk, pending[0].due_at)
+
+
+def tell(user: User, note: Note, *, now: datetime, calls: list[Call] | None = None) -> Written:
+    """Write one message that reaches the person once, by the addresses for low urgency in order.
+
+    The first is used when it is due. The others wait for `void_at`, which they do not outlive:
+    one is pulled forward when those before it fail, and the first that is taken ends the rest.
+    Writing the same `ref` again adds nothing, unless all that was written of it was cancelled.
+    """
+    if not user.is_active:
+        return Written(0, None, None)
+    found = calls_of([user], Urgency.LOW)[user.pk] if calls is None else calls
+    methods = {call.method.pk: call.method for call in found if call.method.channel in registry}
+    usable_first = sorted(methods.values(), key=lambda method: not _is_usable(method))
+    return _say(
+        note,
+        [
+            Notification(
+                user=user,
+                contact_method=method,
+                channel=method.channel,
+                address=clean(method.address),
+            )
+            for method in usable_first
+        ],
+        now,
+    )
+
+
+def tell_channel(channel: TeamChannel, note: Note, *, now: datetime) -> Written:
+    """Write one message to a team's channel, if that is on; the same `ref` again adds nothing."""
+    if not channel.is_on:
+        return Written(0, None, None)
+    row = Notification(
+        team_channel=channel, channel=channel.channel, address=clean(channel.address)
+    )
+    return _say(note, [row], now)
+
+
+def _say(note: Note, rows: list[Notification], now: datetime) -> Written:
+    """Complete and write the rows of a note, the one to use first being the first."""
+    known = list(Notification.objects.filter(ref=note.ref).values_list("state", flat=True))
+    if any(state != State.CANCELLED for state in known) or note.void_at <= now:
+        return Written(0, None, None)
+    for number, row in enumerate(rows):
+        row.purpose, row.thread, row.ref = note.purpose, note.thread, note.ref
+        row.key = f"{note.ref}/{len(known) + number}"
+        row.context, row.team_id, row.created_at = clean_json(note.context), note.team_id, now
+        row.due_at, row.void_at = note.void_at if number else note.due_at, note.void_at
+    stored = [row for row in _insert(rows) if row.state == State.PENDING]
+    if not stored:
+        return Written(0, None, None)
+    return Written(len(stored), stored[0].pk, stored[0].due_at)
 
 
 def calls_of(users: Iterable[User], urgency: str) -> dict[int, list[Call]]:
@@ -266,6 +333,7 @@ def _insert_failed(row: Notification, error: Exception) -> Notification | None:
         ref=row.ref,
         key=row.key,
         user_id=row.user_id,
+        team_channel_id=row.team_channel_id,
         contact_method_id=row.contact_method_id,
         channel=row.channel[:24],
         address=row.address[:254],
@@ -303,13 +371,27 @@ def cancel(thread: str, *, purposes: Sequence[str], now: datetime, reason: str) 
     One that a provider is being called for keeps its state until the call has ended, and is then
     sent or cancelled, never tried again. The caller holds the thread's lock.
     """
-    holders = ", ".join(["%s"] * len(purposes))
-    return _cancel(f"thread = %s AND purpose IN ({holders})", [thread, *purposes], now, reason)
+    which = f"thread = %s AND purpose IN ({_holders(purposes)})"
+    return _cancel(which, [thread, *purposes], now, reason)
 
 
 def cancel_person(thread: str, user: User, *, now: datetime, reason: str) -> int:
     """End every unfinished message of the thread to this person; says how many."""
     return _cancel("thread = %s AND user_id = %s", [thread, user.pk], now, reason)
+
+
+def cancel_refs(refs: Sequence[str], *, now: datetime, reason: str) -> int:
+    """End every unfinished message that was written under these names; says how many."""
+    if not refs:
+        return 0
+    return _cancel(f"ref IN ({_holders(refs)})", refs, now, reason)
+
+
+def cancel_rows(pks: Sequence[int], *, now: datetime, reason: str) -> int:
+    """End those of these messages that are unfinished; the caller holds their locks."""
+    if not pks:
+        return 0
+    return _cancel(f"id IN ({_holders(pks)})", pks, now, reason)
 
 
 def supersede(thread: str, *, due_before: datetime, now: datetime) -> int:
@@ -327,6 +409,10 @@ def _cancel(which: str, values: Sequence[Any], now: datetime, reason: str) -> in
             [_adapted(value) for value in (now, now, one_line(reason)[:500], *values)],
         )
         return int(cursor.rowcount)
+
+
+def _holders(values: Sequence[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
 
 
 def _adapted(value: Any) -> Any:
@@ -361,6 +447,7 @@ def clearing(row: Notification, *, now: datetime) -> Notification:
         key=f"{CLEARS_PREFIX}{row.key}",
         context={"clears": row.key},
         user_id=row.user_id,
+        team_channel_id=row.team_channel_id,
         contact_method_id=row.contact_method_id,
         channel=row.channel,
         address=row.address,
@@ -408,6 +495,7 @@ def send_again(notification: Notification, by: User, *, now: datetime) -> Notifi
             key=f"{root}/again:{number}",
             context={**original.context, "again_by": str(by)},
             user_id=original.user_id,
+            team_channel_id=original.team_channel_id,
             contact_method_id=original.contact_method_id,
             channel=original.channel,
             address=original.address,

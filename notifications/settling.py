@@ -30,17 +30,22 @@ Kind = DeliveryEvent.Kind
 PAUSES = (5.0, 20.0, 60.0, 180.0)
 TRY_FOR = timedelta(minutes=10)
 LAST_HOPE_EVERY = timedelta(seconds=60)
+# What is said once, and not to wake anybody, is tried with patience for as long as it is true.
+PATIENT_PAUSE = timedelta(minutes=15)
+# ... and lets the address that stands in for it finish first, so that both do not say it.
+GIVE_WAY_FOR = timedelta(seconds=30)
 ALL = Q()
 LAPSED = "no result: the process that sent it has died, so it may have arrived"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one attempt came to: a receipt, an error, or held by safe mode (neither)."""
+    """What one attempt came to: a receipt, an error, void, or held by safe mode (none of them)."""
 
     message: Message
     receipt: Receipt | None = None
     error: SendError | None = None
+    void: str = ""  # why it was not said: it is not true any more
     was_called: bool = False  # the provider was; else nothing left the house
 
 
@@ -98,6 +103,8 @@ def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool
             _taken(rows, State.SENT, Kind.SENT, result)
         elif mine.cancelled_at is not None:
             _cancelled(rows, result.error.text if result.error else "")
+        elif result.void:
+            _void(rows, result.void)
         elif result.error is None:
             _taken(rows, State.HELD, Kind.HELD, result)
         else:
@@ -109,13 +116,18 @@ def put_off(pk: int, *, until: datetime, now: datetime) -> None:
 
     The person's next method is pulled forward. No try is used; it waits for the next probe.
     """
-    row = Notification.objects.select_related("user").filter(pk=pk).first()
+    row = Notification.objects.select_related("user", "team_channel").filter(pk=pk).first()
     if row is None:
         return
-    if row.first_tried_at and (row.attempts >= FULL_TRIES or now - row.first_tried_at < TRY_FOR):
+    if row.first_tried_at and (_goes_on(row) or now - row.first_tried_at < TRY_FOR):
         Notification.objects.due(now).filter(pk=pk, cancelled_at=None).update(due_at=until)
         return
     repeat_on_conflict(lambda: _put_off(row, until, now))
+
+
+def _goes_on(row: Notification) -> bool:
+    """Whether ten minutes of trouble are no reason to give it up: see `_is_exhausted`."""
+    return row.attempts >= FULL_TRIES or row.is_said_once
 
 
 def _put_off(row: Notification, until: datetime, now: datetime) -> None:
@@ -161,7 +173,8 @@ def _reset(row: Notification, now: datetime) -> None:
         if mine.cancelled_at is not None:
             _cancelled(rows, LAPSED)
             return
-        if mine.attempts == 1:
+        # It may have arrived: said once means that no other address says it as well.
+        if mine.attempts == 1 and not mine.is_said_once:
             _pull_forward(rows, LAPSED)
         if _is_exhausted(mine, now):
             _give_up(rows, SendError(LAPSED))
@@ -176,7 +189,10 @@ def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
     mine.rendered = _shown(result.message)
     if mine.purpose == Purpose.PAGE:
         _drop_late_repeats(rows)
-    _put_back(rows)
+    if mine.is_said_once:
+        _end_others(rows, f"reached by {mine.channel}")
+    else:
+        _put_back(rows)
     _close(rows, state, kind, receipt.text)
     if state == State.SENT and mine.cancelled_at is not None:
         _clear(mine, rows.now)
@@ -184,9 +200,9 @@ def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
 
 def _failed(rows: _Rows, error: SendError) -> None:
     mine, now = rows.mine, rows.now
-    if mine.attempts == 1:
-        _pull_forward(rows, error.text)
-    due_at = now + _pause(mine.attempts, error.retry_after)
+    due_at = now + _pause(mine, error.retry_after)
+    if (mine.attempts == 1 or mine.is_said_once) and _pull_forward(rows, error.text):
+        due_at = max(due_at, now + GIVE_WAY_FOR) if mine.is_said_once else due_at
     if error.permanent or _is_exhausted(mine, due_at):
         _give_up(rows, error)
     else:
@@ -196,6 +212,18 @@ def _failed(rows: _Rows, error: SendError) -> None:
 def _cancelled(rows: _Rows, text: str) -> None:
     """Ended by somebody while the call was under way, and not taken."""
     _close(rows, State.CANCELLED, Kind.CANCELLED, text)
+
+
+def _void(rows: _Rows, why: str) -> None:
+    """Its time is over: end it, and whatever else would still say it."""
+    rows.mine.cancelled_at = rows.now
+    _end_others(rows, why)
+    _close(rows, State.CANCELLED, Kind.CANCELLED, why)
+
+
+def _end_others(rows: _Rows, why: str) -> None:
+    """One under way at this moment keeps its state and is not tried again."""
+    outbox.cancel_rows([row.pk for row in rows.others], now=rows.now, reason=why)
 
 
 def _give_up(rows: _Rows, error: SendError) -> None:
@@ -212,15 +240,19 @@ def _give_up(rows: _Rows, error: SendError) -> None:
 
 
 def _is_exhausted(mine: Notification, next_try_at: datetime) -> bool:
+    if mine.void_at is not None:
+        return next_try_at >= mine.void_at
     began = mine.first_tried_at or next_try_at
     return mine.attempts >= FULL_TRIES or next_try_at - began >= TRY_FOR
 
 
-def _pause(attempts: int, retry_after: float | None) -> timedelta:
+def _pause(mine: Notification, retry_after: float | None) -> timedelta:
     """Growing, and not the same for all: a provider that comes back is not stormed."""
-    planned = PAUSES[min(max(attempts, 1), len(PAUSES)) - 1]
     if retry_after is not None:
         return timedelta(seconds=retry_after * random.uniform(1.0, 1.1))  # noqa: S311
+    planned = PAUSES[min(max(mine.attempts, 1), len(PAUSES)) - 1]
+    if mine.is_said_once and mine.attempts >= FULL_TRIES:
+        planned = PATIENT_PAUSE.total_seconds()
     return timedelta(seconds=planned * random.uniform(0.8, 1.2))  # noqa: S311
 
 
@@ -256,7 +288,7 @@ def _pages_beside(mine: Notification) -> Any:
     return pages.exclude(pk=mine.pk)
 
 
-def _pull_forward(rows: _Rows, why: str) -> None:
+def _pull_forward(rows: _Rows, why: str) -> bool:
     """The person's next method is due now, unless something has reached them already."""
     mine, now = rows.mine, rows.now
     untried = [
@@ -266,15 +298,16 @@ def _pull_forward(rows: _Rows, why: str) -> None:
     ]
     following = min(untried, key=lambda row: (row.due_at, row.pk), default=None)
     if following is None or following.due_at <= now:
-        return
+        return False
     same = Notification.objects.filter(ref=mine.ref, user=mine.user_id)
     if same.taken().exists():
-        return
+        return False
     following.due_before_pull = following.due_before_pull or following.due_at
     following.due_at = now
     following.save(update_fields=["due_at", "due_before_pull"])
     _event(following, Kind.PULLED, f"{mine.channel} failed: {why}", now)
     kick(SEND_DUE)
+    return True
 
 
 def _drop_late_repeats(rows: _Rows) -> None:
@@ -338,16 +371,21 @@ def _is_heard(row: Notification) -> bool:
 
 
 def _lock(row: Notification, now: datetime, tells: bool = True, *, others: Q = ALL) -> _Rows | None:
-    """The row and this person's other pending ones with its ref, locked ascending, as stored."""
+    """The row and this person's other pending ones with its ref, locked ascending, as stored.
+
+    Of what is said once all that are unfinished: they end together.
+    """
     which = Q(pk=row.pk)
-    if row.ref:
+    if row.ref and row.is_said_once:
+        which |= Q(ref=row.ref, user=row.user_id, state__in=UNFINISHED)
+    elif row.ref:
         which |= Q(ref=row.ref, user=row.user_id, state=State.PENDING) & others
     locked = Notification.objects.select_for_update(no_key=True).filter(which).order_by("pk")
     found = {one.pk: one for one in locked}
     mine = found.pop(row.pk, None)
     if mine is None:
         return None
-    mine.user = row.user
+    mine.user, mine.team_channel = row.user, row.team_channel
     return _Rows(mine, list(found.values()), now, tells)
 
 
@@ -374,7 +412,10 @@ def _close(rows: _Rows, state: str, kind: str, text: str) -> None:
     mine.state, mine.lease_until, mine.settled_at = state, None, rows.now
     mine.outcome = one_line(text)[:500]
     mine.save(
-        update_fields=["state", "lease_until", "settled_at", "outcome", "provider_id", "rendered"]
+        update_fields=[
+            *("state", "lease_until", "settled_at", "cancelled_at"),
+            *("outcome", "provider_id", "rendered"),
+        ]
     )
     _event(mine, kind, mine.outcome, rows.now)
     _tell(rows)

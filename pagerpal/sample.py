@@ -13,7 +13,7 @@ from django.db.models import Q
 from alertsources.keys import hashed, new_key
 from alertsources.models import Alert, AlertSource
 from incidents.models import EscalationPolicy, EscalationStep, Incident, Page
-from notifications.models import ContactMethod, Notification
+from notifications.models import ContactMethod, Notification, TeamChannel
 from schedules.models import (
     Membership,
     Override,
@@ -104,6 +104,8 @@ def remove() -> None:
     Override.objects.filter(rotation__team=team).delete()
     RotationMember.objects.filter(rotation__team=team).delete()
     Rotation.objects.filter(team=team).delete()
+    Notification.objects.filter(team_channel__team=team).delete()
+    TeamChannel.objects.filter(team=team).delete()
     team.delete()
     User.objects.filter(pk__in=ids).delete()
 

@@ -462,7 +462,7 @@ def test_the_page_tells_apart_what_was_sent_and_what_failed(
     text = page.get(url(incident, "deliveries")).content.decode()
 
     lines = page.get(url(incident, "deliveries")).context["told"]
-    assert [(told.user.name, [line.state for line in told.lines]) for told in lines] == [
+    assert [(told.who, [line.state for line in told.lines]) for told in lines] == [
         ("alice", ["sent", "pending"]),
         ("bob", ["failed"]),
     ]

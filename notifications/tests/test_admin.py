@@ -13,9 +13,10 @@ from notifications.models import (
     Notification,
     NotificationRule,
     ProviderState,
+    TeamChannel,
 )
 from notifications.tests.pages import first, rows
-from pagerpal.testing import NOON, Recorder, make_admin, make_user
+from pagerpal.testing import NOON, Recorder, make_admin, make_team, make_user
 from schedules.models import User
 
 pytestmark = pytest.mark.django_db
@@ -175,3 +176,38 @@ def test_addresses_are_switched_off_rather_than_deleted(root: Client) -> None:
     save(root, method.user, **extra)
 
     assert ContactMethod.objects.filter(pk=method.pk).exists()
+
+
+def test_a_team_gets_a_channel_and_it_is_never_deleted(root: Client) -> None:
+    team = make_team("Platform")
+    form = {"team": team.pk, "name": "#ops", "channel": "ntfy", "is_on": "on"}
+    add = reverse("admin:notifications_teamchannel_add")
+
+    refused = root.post(add, {**form, "address": "no topic!"})
+    root.post(add, {**form, "address": " ops-room ", "wants_handovers": "on"})
+
+    assert b"A topic has 1 to 64 letters" in refused.content
+    channel = TeamChannel.objects.get()
+    assert (channel.address, channel.wants_handovers) == ("ops-room", True)
+    page = reverse("admin:notifications_teamchannel_delete", args=[channel.pk])
+    assert root.get(page).status_code == 403
+    listed = root.get(reverse("admin:notifications_teamchannel_changelist")).content.decode()
+    assert "...room" in listed
+    assert "ops-room" not in listed
+
+
+def test_the_log_names_channels_too(root: Client) -> None:
+    channel = TeamChannel.objects.create(
+        team=make_team("Platform"), name="#ops", channel="ntfy", address="ops-room"
+    )
+    row = Notification.objects.create(
+        purpose="handover", thread="t", key="k", channel="ntfy", address="ops-room",
+        team_channel=channel, due_at=NOON,
+    )  # fmt: skip
+
+    listed = root.get(reverse(LOG)).content.decode()
+    shown = root.get(reverse("admin:notifications_notification_change", args=[row.pk]))
+
+    assert "#ops of Platform" in listed
+    assert "ntfy push ...room" in listed
+    assert shown.status_code == 200
