@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from notifications import duty_words
 from notifications.channels.base import Message
 from notifications.channels.texts import clean, clip, one_line
 from notifications.models import Notification, Urgency
@@ -22,6 +23,7 @@ Purpose = Notification.Purpose
 MOST_DETAIL = 300  # bytes, in the short text; the mail's HTML shows more
 MOST_TITLE = 160
 UNKNOWN = "Something needs you"
+EMAIL = "notifications/email.html"
 
 
 def render(notification: Notification) -> Message:
@@ -37,11 +39,13 @@ def _render(notification: Notification) -> Message:
     facts: Mapping[str, Any] = notification.context
     if clears := facts.get("clears"):
         return _message(notification, title="answered", body="", clears=str(clears))
+    if words := duty_words.words(notification, facts):
+        return _quiet(notification, words, _url(facts.get("open_path")))
     lines = _lines(notification, facts)
     urgent = facts.get("urgency") == Urgency.HIGH
     open_url, answer_url = _url(facts.get("open_path")), _answer_url(notification, facts)
     html = render_to_string(
-        "notifications/email.html",
+        EMAIL,
         {
             "title": _title(facts),
             "lines": lines,
@@ -63,6 +67,19 @@ def _render(notification: Notification) -> Message:
         answer_url=answer_url,
         html=html,
         headers=_headers(facts),
+    )
+
+
+def _quiet(notification: Notification, words: duty_words.Words, open_url: str) -> Message:
+    """What wakes nobody and asks for no answer."""
+    facts = {"title": words.title, "lines": words.lines, "open_url": open_url}
+    return _message(
+        notification,
+        title=words.title,
+        body="\n".join(words.lines),
+        tags=("calendar",),
+        open_url=open_url,
+        html=render_to_string(EMAIL, facts),
     )
 
 
@@ -191,7 +208,7 @@ def _bare(notification: Notification) -> Message:
         title=title,
         body="PagerPal could not put the details into words. Open it to see them.",
         subject=title,
-        priority=5,
+        priority=3 if notification.is_said_once else 5,
         tags=("rotating_light",),
         open_url=_url(facts.get("open_path")) or settings.PAGERPAL_BASE_URL,
         answer_url=_url(facts.get("answer_path")),

@@ -8,10 +8,10 @@ import pytest
 
 from notifications import messages
 from notifications.channels.base import Message
-from notifications.models import Notification
+from notifications.models import Notification, TeamChannel
 from notifications.tests.pages import FACTS
 from pagerpal.testing import NOON, at
-from schedules.models import User
+from schedules.models import Team, User
 
 
 def rendered(purpose: str = "page", *, zone: str = "Europe/Berlin", **facts: Any) -> Message:
@@ -101,6 +101,117 @@ def test_the_owner_is_asked_a_question() -> None:
 
     assert "Still yours?" in message.body
     assert message.answer_url
+
+
+SHIFT = {
+    "team": "Platform",
+    "rotation": "primary",
+    "starts_at": "2026-11-30T09:00:00+00:00",
+    "ends_at": "2026-12-07T09:00:00+00:00",
+    "hands_over": "bob",
+    "open_path": "/calendar",
+}
+
+
+def said(purpose: str, facts: dict[str, Any], *, zone: str = "Europe/Berlin") -> Message:
+    return messages.render(
+        Notification(
+            purpose=purpose,
+            thread="rotation:7",
+            key="k",
+            context=facts,
+            user=User(name="ann", time_zone=zone),
+            due_at=NOON,
+            void_at=NOON,
+        )
+    )
+
+
+def test_a_reminder_says_from_when_to_when_in_the_persons_zone_and_who_hands_over(
+    settings: Any,
+) -> None:
+    settings.PAGERPAL_BASE_URL = "https://pager.example.org"
+
+    message = said("reminder", SHIFT)
+
+    assert message.title == "On call from Mon 30 Nov 10:00: Platform"
+    assert message.body.splitlines() == [
+        "Your shift in Platform: primary starts Mon 30 Nov 10:00 and ends Mon 7 Dec 10:00 "
+        "(Europe/Berlin).",
+        "bob hands over to you.",
+    ]
+    assert message.open_url == "https://pager.example.org/calendar"
+    assert (message.priority, message.tags, message.answer_url) == (3, ("calendar",), "")
+    assert "bob hands over to you." in message.html
+    assert "Acknowledge" not in message.html
+
+
+def test_each_time_of_a_reminder_is_of_its_own_side_of_summer_time() -> None:
+    over = SHIFT | {
+        "starts_at": "2027-03-25T08:00:00+00:00",
+        "ends_at": "2027-04-01T07:00:00+00:00",
+    }
+
+    assert "starts Thu 25 Mar 09:00 and ends Thu 1 Apr 09:00" in said("reminder", over).body
+
+
+def test_a_shift_without_an_end_says_so() -> None:
+    message = said("reminder", SHIFT | {"ends_at": None, "hands_over": ""}, zone="Mars/Base")
+
+    assert message.body == (
+        "Your shift in Platform: primary starts Mon 30 Nov 09:00 and has no end planned (UTC)."
+    )
+
+
+def test_the_note_at_the_hand_over_names_what_is_open() -> None:
+    message = said("handover", SHIFT | {"incidents": ["#12 Disk full", "#13 Slow"], "more": 3})
+
+    assert message.title == "You are on call for Platform until Mon 7 Dec 10:00"
+    assert message.body.splitlines() == [
+        "Platform: primary until Mon 7 Dec 10:00 (Europe/Berlin).",
+        "bob hands over.",
+        "Open incidents: #12 Disk full, #13 Slow and 3 more.",
+    ]
+
+
+def test_a_channel_reads_in_its_teams_zone_who_is_on_call() -> None:
+    team = Team(name="Platform", time_zone="Asia/Kolkata")
+    row = Notification(
+        purpose="handover",
+        context=SHIFT | {"who": "ann"},
+        team_channel=TeamChannel(team=team, name="#ops"),
+        void_at=NOON,
+    )
+
+    message = messages.render(row)
+
+    assert message.title == "ann is on call for Platform until Mon 7 Dec 14:30"
+    assert "No open incidents." in message.body
+
+
+def test_gaps_are_listed_with_their_times() -> None:
+    gap = {key: SHIFT[key] for key in ("starts_at", "ends_at")} | {"why": "Nobody is on call."}
+
+    message = said("notice", {"team": "Platform", "gaps": [gap] * 22})
+
+    lines = message.body.splitlines()
+    assert message.title == "Platform: nobody would be paged at some time in the next 7 days"
+    assert lines[0] == "Mon 30 Nov 10:00 to Mon 7 Dec 10:00: Nobody is on call."
+    assert lines[20:] == [
+        "And 2 more.",
+        "Times of Europe/Berlin. An override or a contact method closes a gap.",
+    ]
+
+
+@pytest.mark.parametrize("purpose", ["reminder", "handover", "notice"])
+@pytest.mark.parametrize(
+    "facts", [{}, [], None, {"gaps": 7}, {"starts_at": "soon", "team": None, "incidents": 3}]
+)
+def test_broken_facts_of_a_shift_still_make_a_quiet_message(purpose: str, facts: Any) -> None:
+    message = said(purpose, facts)
+
+    assert message.title
+    assert message.priority == 3
 
 
 def test_an_order_to_clear_names_the_message() -> None:
