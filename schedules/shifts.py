@@ -6,31 +6,68 @@ go in and come out as aware datetimes; out always in UTC.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import functools
+import heapq
+from calendar import monthrange
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+Unit = Literal["hours", "days", "weeks", "months"]
+
 ONE_DAY = timedelta(days=1)
+ONE_WEEK = timedelta(weeks=1)
 ONE_SECOND = timedelta(seconds=1)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 FOREVER = datetime.max.replace(tzinfo=UTC)
 SATURDAY = 5
-DAYS_IN = {"days": 1, "weeks": 7}
+LENGTH_OF = {"hours": timedelta(hours=1), "days": ONE_DAY, "weeks": ONE_WEEK}
+
+# How far around a window the beginning and the end of a duty are looked for: at first, and where
+# it is still going on there.
+NEAR, FAR = timedelta(days=35), timedelta(days=400)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `starts` to `ends` on these days (0 is Monday); on the next day if it ends no later."""
+
+    days: frozenset[int]
+    starts: time
+    ends: time
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Who is on call in place of the cadence until then: they were when it was changed."""
+
+    user: int
+    until: datetime
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """The members take turns in order, each for `every` days or weeks, from `starts_on`."""
+    """The members take turns in order, each for `every` units of time, from `starts_on`.
+
+    An hours cadence counts hours on the wall clock. Months that have no such day as the first turn
+    began on begin on their last. Outside the windows nobody is on call; no windows: always. The
+    first turn is that of the member at `offset`; from the hand-over time of `ends_on` on there is
+    none any more.
+    """
 
     every: int
-    unit: Literal["days", "weeks"]
+    unit: Unit
     starts_on: date
     handover_time: time
     zone: str
     members: tuple[int, ...]
+    windows: tuple[Window, ...] = ()
+    ends_on: date | None = None
+    offset: int = 0
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -40,74 +77,190 @@ class Cover:
     user: int | None
     starts_at: datetime
     ends_at: datetime
+    override: int | None = None
 
     def holds(self, at: datetime) -> bool:
         return self.starts_at <= at < self.ends_at
 
 
+# Why nobody is on call. "off", a person who is switched off, is for those who know people.
+Why = Literal["", "outside", "cover", "before", "after", "empty", "off"]
+ON_PURPOSE = ("outside", "cover")
+
+
 @dataclass(frozen=True)
 class Shift:
-    """One person's stretch of time; nobody's where `user` is None."""
+    """One person's stretch of time; nobody's where `user` is None, and then `why`.
+
+    `instead_of`: the others whose turn a cover takes, in order of time.
+    """
 
     user: int | None
     starts_at: datetime
     ends_at: datetime
     is_cover: bool
+    instead_of: tuple[int, ...] = ()
+    why: Why = ""
+    override: int | None = None
+
+    @property
+    def is_gap(self) -> bool:
+        """Nobody, and not on purpose."""
+        return self.user is None and self.why not in ON_PURPOSE
+
+
+class _Piece(NamedTuple):
+    """A stretch of a cadence as it is planned, covers aside."""
+
+    user: int | None
+    why: Why
+    begins: datetime
+    ends: datetime
+
+
+class _Shown(NamedTuple):
+    """A stretch of time in which a cover holds and none that was created later does."""
+
+    cover: Cover
+    begins: datetime
+    ends: datetime
 
 
 def on_call(cadence: Cadence, covers: Sequence[Cover], at: datetime) -> int | None:
     """Who is on call at this instant. `covers` in the order of their creation: the last wins."""
-    if cover := _cover_at(covers, at):
+    if cover := next((cover for cover in reversed(covers) if cover.holds(at)), None):
         return cover.user
-    return _whose_turn(cadence, at)
+    return whose_turn(cadence, at) if _is_open(cadence, at) else None
+
+
+def whose_turn(cadence: Cadence, at: datetime) -> int | None:
+    """Whose turn it is at this instant, also outside the windows and whoever covers for them."""
+    return next(_turns(cadence, at)).user
+
+
+def next_turn_starts(cadence: Cadence, at: datetime) -> datetime:
+    """The first instant after `at` at which a turn begins, be it the same person's."""
+    number = _turn_number(cadence, at)
+    ahead = 0 if number is None else number + 1
+    while (begins := _turn_starts(cadence, ahead)) <= at:
+        ahead += 1
+    return begins
+
+
+def place_in_order(cadence: Cadence, at: datetime) -> int | None:
+    """Which of the members has the turn by the cadence alone; None before the first turn."""
+    number = _turn_number(cadence, at)
+    return None if number is None else (number + cadence.offset) % len(cadence.members)
 
 
 def next_handover(cadence: Cadence, covers: Sequence[Cover], at: datetime) -> datetime | None:
     """The first instant after `at` at which another person (or nobody) is on call."""
     person = on_call(cadence, covers, at)
-    edges = {edge for cover in covers for edge in (cover.starts_at, cover.ends_at) if edge > at}
-    for begins, ends in pairwise([at, *sorted(edges), FOREVER]):
-        if on_call(cadence, covers, begins) != person:
-            return begins.astimezone(UTC)
-        if _cover_at(covers, begins):
-            continue
-        change = _next_change_of_turn(cadence, begins)
-        if change and change < ends:
+    shown = [one for one in _shown(covers) if one.ends > at]
+    since = at.astimezone(UTC)
+    for one in shown:
+        change = _first_other(cadence, person, since, max(since, one.begins))
+        if change:
             return change
-    return None
+        if one.cover.user != person:
+            return one.begins
+        since = one.ends
+    return _first_other(cadence, person, since, FOREVER)
 
 
 def shifts(
-    cadence: Cadence, covers: Sequence[Cover], start: datetime, end: datetime
+    cadence: Cadence,
+    covers: Sequence[Cover],
+    start: datetime,
+    end: datetime,
+    *,
+    joined: bool = False,
 ) -> list[Shift]:
     """Every shift that touches [start, end), in order, without holes: each begins where one ends.
 
     Shifts are whole, not cut at the window, as far as `covers` knows of what lies outside it. Only
     a stretch that has no edge of its own (before the first turn, or without members) is cut.
+    `joined`: the turns of somebody who takes all of them are one, also cut at the window's end.
     """
     if start >= end:
         return []
-    live = [cover for cover in covers if cover.starts_at < cover.ends_at]
-    turns = list(_turns(cadence, start, end))
-    stretches: list[Shift | Cover] = [*turns, *live]
-    edges = {edge for one in stretches for edge in (one.starts_at, one.ends_at)}
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    shown = _shown(covers)
+    touching = [one for one in shown if one.begins < end and one.ends > start]
+    # The whole of a cover is looked at, to name everybody whose turn it takes.
+    since = min(start, touching[0].begins) if touching else start
+    until = max(end, touching[-1].ends) if touching else end
+    found = _overlay(_pieces(cadence, since, until, joined=joined), shown)
+    return [
+        _cut_if_endless(shift, start, end)
+        for shift in found
+        if shift.starts_at < end and shift.ends_at > start
+    ]
+
+
+def new_shifts(
+    cadence: Cadence, covers: Sequence[Cover], start: datetime, end: datetime
+) -> list[Shift]:
+    """The duties that touch [start, end): what a person has before them when they come on.
+
+    A duty goes on over turns of the same person one after the other, and over the time outside the
+    windows between them; anything else ends it. As far as `covers` knows, and 400 days around.
+    """
+    return whole_duties(
+        lambda since, until: shifts(cadence, covers, since, until, joined=True), start, end
+    )
+
+
+def whole_duties(
+    timeline: Callable[[datetime, datetime], list[Shift]], start: datetime, end: datetime
+) -> list[Shift]:
+    """As `new_shifts`, of any source of shifts that answers for a window."""
     found: list[Shift] = []
-    source: Cover | Shift | None = None
-    for begins, ends in pairwise(sorted(edges)):
-        before, source = source, _cover_at(live, begins) or _turn_at(turns, begins)
-        if source is None:
-            continue
-        if source is before:
-            begins = found.pop().starts_at
-        found.append(
-            Shift(
-                source.user,
-                begins.astimezone(UTC),
-                ends.astimezone(UTC),
-                is_cover=isinstance(source, Cover),
-            )
-        )
-    return [shift for shift in found if shift.starts_at < end and shift.ends_at > start]
+    for reach in (NEAR, FAR):
+        until = end + reach
+        found = _duties(timeline(start - NEAR, until))
+        found = [duty for duty in found if duty.starts_at < end and duty.ends_at > start]
+        if not found or found[-1].ends_at < until:
+            break
+    return found
+
+
+def join(found: Iterable[Shift]) -> list[Shift]:
+    """The same time with neighbours that say the same made one.
+
+    Two covers stay two, unless the first is no longer known to be one or the other.
+    """
+    joined: list[Shift] = []
+    for shift in found:
+        if joined and says_the_same(joined[-1], shift):
+            joined[-1] = merge(joined[-1], shift)
+        else:
+            joined.append(shift)
+    return joined
+
+
+def says_the_same(before: Shift, after: Shift) -> bool:
+    """Whether the second goes on where the first ends, with nothing to tell them apart."""
+    if before.ends_at != after.starts_at or before.user != after.user:
+        return False
+    if before.is_cover != after.is_cover or before.why != after.why:
+        return False
+    if before.why == "off" and before.instead_of != after.instead_of:
+        return False
+    return before.override is None or before.override == after.override
+
+
+def merge(before: Shift, after: Shift) -> Shift:
+    """Both as one, which is a cover only if both are."""
+    is_cover = before.is_cover and after.is_cover
+    new = tuple(user for user in after.instead_of if user not in before.instead_of)
+    return replace(
+        before,
+        ends_at=after.ends_at,
+        instead_of=before.instead_of + new,
+        override=after.override if is_cover else None,
+        is_cover=is_cover,
+    )
 
 
 def resolve_local(day: date, wall: time, zone: str) -> datetime:
@@ -116,11 +269,7 @@ def resolve_local(day: date, wall: time, zone: str) -> datetime:
     A time that is skipped (clocks going forward) gives the first instant after the gap; one that
     is shown twice (clocks going back) gives the first of the two.
     """
-    local = datetime.combine(day, wall.replace(tzinfo=None, fold=0), tzinfo=ZoneInfo(zone))
-    instant = local.astimezone(UTC)
-    if instant.astimezone(local.tzinfo).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
-    return _end_of_gap(local)
+    return _resolve(datetime.combine(day, wall.replace(tzinfo=None, fold=0)), zone)
 
 
 def next_in_hours(start: time, end: time, weekends: bool, zone: str, at: datetime) -> datetime:
@@ -139,74 +288,288 @@ def next_in_hours(start: time, end: time, weekends: bool, zone: str, at: datetim
     return at.astimezone(UTC)
 
 
-def _cover_at(covers: Sequence[Cover], at: datetime) -> Cover | None:
-    return next((cover for cover in reversed(covers) if cover.holds(at)), None)
+def _duties(found: Iterable[Shift]) -> list[Shift]:
+    joined: list[Shift] = []
+    since: datetime | None = None  # where whoever came last would have to go on
+    for shift in found:
+        if shift.user is None:
+            since = shift.ends_at if shift.why == "outside" and since == shift.starts_at else None
+        elif joined and since == shift.starts_at and joined[-1].user == shift.user:
+            joined[-1] = merge(joined[-1], shift)
+            since = shift.ends_at
+        else:
+            joined.append(shift)
+            since = shift.ends_at
+    return joined
 
 
-def _whose_turn(cadence: Cadence, at: datetime) -> int | None:
-    number = _turn_number(cadence, at)
-    return None if number is None else cadence.members[number % len(cadence.members)]
+def _cut_if_endless(shift: Shift, start: datetime, end: datetime) -> Shift:
+    if shift.starts_at == BEGINNING:
+        shift = replace(shift, starts_at=start)
+    return replace(shift, ends_at=end) if shift.ends_at == FOREVER else shift
+
+
+def _shown(covers: Sequence[Cover]) -> list[_Shown]:
+    """What shows of the covers, in order of time; zero length does nothing."""
+    waiting = sorted(
+        (
+            (cover.starts_at.astimezone(UTC), -rank, cover.ends_at.astimezone(UTC), cover)
+            for rank, cover in enumerate(covers)
+            if cover.starts_at < cover.ends_at
+        ),
+        key=lambda one: one[:2],
+        reverse=True,
+    )
+    edges = sorted({edge for begins, _, ends, _ in waiting for edge in (begins, ends)})
+    holding: list[tuple[int, datetime, Cover]] = []  # on top the one created last
+    found: list[_Shown] = []
+    for begins, ends in pairwise(edges):
+        while waiting and waiting[-1][0] == begins:
+            _, rank, over, cover = waiting.pop()
+            heapq.heappush(holding, (rank, over, cover))
+        while holding and holding[0][1] <= begins:
+            heapq.heappop(holding)
+        if not holding:
+            continue
+        cover = holding[0][2]
+        if found and found[-1].cover is cover and found[-1].ends == begins:
+            begins = found.pop().begins
+        found.append(_Shown(cover, begins, ends))
+    return found
+
+
+def _overlay(pieces: Iterable[_Piece], shown: Sequence[_Shown]) -> Iterator[Shift]:
+    """The plan with what shows of the covers laid over it."""
+    place = 0
+    instead_of: list[int] = []
+    for user, why, begins, ends in pieces:
+        while place < len(shown) and shown[place].ends <= begins:
+            place += 1
+        while place < len(shown) and shown[place].begins < ends:
+            one = shown[place]
+            if begins < one.begins:
+                yield Shift(user, begins, one.begins, False, (), why)
+            if user not in (None, one.cover.user, *instead_of):
+                instead_of.append(user)  # type: ignore[arg-type]  # not None, see above
+            begins = one.ends
+            if one.ends > ends:
+                break
+            yield _covered(one, instead_of)
+            instead_of = []
+            place += 1
+        if begins < ends:
+            yield Shift(user, begins, ends, False, (), why)
+
+
+def _covered(one: _Shown, instead_of: list[int]) -> Shift:
+    cover = one.cover
+    why: Why = "cover" if cover.user is None else ""
+    return Shift(cover.user, one.begins, one.ends, True, tuple(instead_of), why, cover.override)
+
+
+def _pieces(
+    cadence: Cadence, start: datetime, end: datetime = FOREVER, *, joined: bool = False
+) -> Iterator[_Piece]:
+    """The plan, covers aside: whole pieces without holes, the first of which holds `start`."""
+    turns = _turns(cadence, start, joined=joined)
+    found = _in_windows(cadence, turns, start) if _open_hours(cadence.windows) else turns
+    for piece in found:
+        if piece.begins >= end:
+            return
+        yield piece
+
+
+def _in_windows(cadence: Cadence, turns: Iterator[_Piece], start: datetime) -> Iterator[_Piece]:
+    """Each turn as far as the windows are open, and nobody between them."""
+    turn = next(turns)
+    closed_at = BEGINNING
+    for opens, closes in _openings(cadence, start, weeks_back=2):
+        if closes <= start:
+            closed_at = closes
+            continue
+        if opens > start:
+            yield _Piece(None, "outside", closed_at, opens)
+        while True:
+            begins, ends = max(turn.begins, opens), min(turn.ends, closes)
+            if begins < ends:
+                yield _Piece(turn.user, turn.why, begins, ends)
+            if turn.ends >= closes:
+                break
+            turn = next(turns)
+        closed_at = closes
+
+
+def _turns(cadence: Cadence, start: datetime, *, joined: bool = False) -> Iterator[_Piece]:
+    """Whose turn it is, windows aside: pieces without holes, the first of which holds `start`."""
+    kept, over = cadence.kept, _over(cadence)
+    kept_until = kept.until.astimezone(UTC) if kept else BEGINNING
+    if start >= over:
+        yield _Piece(None, "after", over, FOREVER)
+        return
+    if kept and start < kept_until:
+        yield _Piece(kept.user, "", BEGINNING, min(kept_until, over))
+        start = kept_until
+    for user, why, begins, ends in _turns_by_cadence(cadence, start, joined=joined):
+        if begins >= over:
+            break
+        # Whoever is kept is on call to the end, even where a turn has begun meanwhile.
+        yield _Piece(user, why, max(begins, kept_until), min(ends, over))
+    if over < FOREVER:
+        yield _Piece(None, "after", over, FOREVER)
+
+
+def _turns_by_cadence(cadence: Cadence, start: datetime, *, joined: bool) -> Iterator[_Piece]:
+    members = cadence.members
+    if not members:
+        yield _Piece(None, "empty", BEGINNING, FOREVER)
+        return
+    number = _turn_number(cadence, start)
+    if number is None:
+        yield _Piece(None, "before", BEGINNING, _turn_starts(cadence, 0))
+        number = 0
+    if joined and len(set(members)) == 1:
+        yield _Piece(members[0], "", _turn_starts(cadence, 0), FOREVER)
+        return
+    begins = _turn_starts(cadence, number)
+    while True:
+        ends = _turn_starts(cadence, number + 1)
+        if begins < ends:  # a skipped day or hour leaves a turn without length
+            yield _Piece(members[(number + cadence.offset) % len(members)], "", begins, ends)
+        begins, number = ends, number + 1
+
+
+def _over(cadence: Cadence) -> datetime:
+    if cadence.ends_on is None:
+        return FOREVER
+    return resolve_local(cadence.ends_on, cadence.handover_time, cadence.zone)
 
 
 def _turn_number(cadence: Cadence, at: datetime) -> int | None:
-    """Which turn, counted from 0, this instant is in; None before the first or without members."""
-    if not cadence.members:
-        return None
-    local = at.astimezone(ZoneInfo(cadence.zone))
-    # A guess that is never too low: the hour of the hand-over may still be ahead today, and where
-    # a whole day is repeated (a move across the date line) the local date falls back by one.
-    number = (local.date() - cadence.starts_on + ONE_DAY).days // _length(cadence)
+    """Which turn by the cadence alone, counted from 0, this instant is in; None before the first.
+
+    Found from the local time directly, however long ago the first turn was.
+    """
+    local = at.astimezone(ZoneInfo(cadence.zone)).replace(tzinfo=None)
+    first = _first_wall(cadence)
+    if cadence.unit == "months":
+        guess = ((local.year - first.year) * 12 + local.month - first.month) // cadence.every
+    else:
+        guess = (local - first) // (cadence.every * LENGTH_OF[cadence.unit])
+    # Near a hand-over, in a repeated hour or around a skipped day the guess is off by a few.
+    number = max(guess, -1)
     while number >= 0 and _turn_starts(cadence, number) > at:
         number -= 1
+    while _turn_starts(cadence, number + 1) <= at:
+        number += 1
     return number if number >= 0 else None
 
 
 def _turn_starts(cadence: Cadence, number: int) -> datetime:
-    day = cadence.starts_on + timedelta(days=number * _length(cadence))
-    return resolve_local(day, cadence.handover_time, cadence.zone)
+    first = _first_wall(cadence)
+    if cadence.unit != "months":
+        wall = first + number * cadence.every * LENGTH_OF[cadence.unit]
+        return _resolve(wall, cadence.zone)
+    years, month = divmod(first.month - 1 + number * cadence.every, 12)
+    year, month = first.year + years, month + 1
+    day = min(first.day, monthrange(year, month)[1])
+    return _resolve(first.replace(year=year, month=month, day=day), cadence.zone)
 
 
-def _length(cadence: Cadence) -> int:
-    """Days in one turn."""
-    return cadence.every * DAYS_IN[cadence.unit]
+def _first_wall(cadence: Cadence) -> datetime:
+    return datetime.combine(cadence.starts_on, cadence.handover_time.replace(tzinfo=None, fold=0))
 
 
-def _next_change_of_turn(cadence: Cadence, at: datetime) -> datetime | None:
-    """The first instant after `at` at which, covers aside, it is another person's turn."""
-    person, number = _whose_turn(cadence, at), _turn_number(cadence, at)
-    first = 0 if number is None else number + 1
-    for ahead in range(first, first + len(cadence.members)):
-        if cadence.members[ahead % len(cadence.members)] == person:
-            continue
-        begins = _turn_starts(cadence, ahead)
-        # A turn that a skipped day left without length is nobody's.
-        if _whose_turn(cadence, begins) != person:
-            return begins
+def _first_other(
+    cadence: Cadence, person: int | None, begins: datetime, ends: datetime
+) -> datetime | None:
+    """The first instant in [begins, ends) at which, covers aside, it is not this person's."""
+    if begins >= ends:
+        return None
+    if person is None and not cadence.kept:
+        if not cadence.members:
+            return None
+        begins = max(begins, _turn_starts(cadence, 0))
+    over = _over(cadence)
+    for piece in _pieces(cadence, begins, ends, joined=True):
+        if piece.user != person:
+            return max(piece.begins, begins)
+        if piece.ends >= ends or (person is None and piece.begins >= over):
+            return None
     return None
 
 
-def _turns(cadence: Cadence, start: datetime, end: datetime) -> Iterator[Shift]:
-    """The whole turns that touch [start, end), covers aside, and nobody's time before them."""
-    if not cadence.members:
-        yield Shift(None, start, end, is_cover=False)
-        return
-    number = _turn_number(cadence, start)
-    if number is None:
-        number = 0
-        yield Shift(None, start, _turn_starts(cadence, 0), is_cover=False)
-    begins = _turn_starts(cadence, number)
-    while begins < end:
-        user = cadence.members[number % len(cadence.members)]
-        number += 1
-        ends = _turn_starts(cadence, number)
-        if begins < ends:
-            yield Shift(user, begins, ends, is_cover=False)
-        begins = ends
+def _is_open(cadence: Cadence, at: datetime) -> bool:
+    if not _open_hours(cadence.windows):
+        return True
+    for opens, closes in _openings(cadence, at, weeks_back=1):
+        if opens > at:
+            return False
+        if closes > at:
+            return True
+    raise AssertionError("unreachable")
 
 
-def _turn_at(turns: Sequence[Shift], at: datetime) -> Shift | None:
-    place = bisect_right(turns, at, key=lambda turn: turn.starts_at) - 1
-    return turns[place] if place >= 0 and at < turns[place].ends_at else None
+def _openings(
+    cadence: Cadence, start: datetime, *, weeks_back: int
+) -> Iterator[tuple[datetime, datetime]]:
+    """When the windows are open, in order, without end, from some weeks before `start` on."""
+    local = start.astimezone(ZoneInfo(cadence.zone)).replace(tzinfo=None)
+    monday = datetime.combine(local.date() - local.weekday() * ONE_DAY, time.min)
+    monday -= weeks_back * ONE_WEEK
+    last: tuple[datetime, datetime] | None = None
+    while True:
+        for begins, ends in _open_hours(cadence.windows):
+            opens = _resolve(monday + begins, cadence.zone)
+            closes = _resolve(monday + ends, cadence.zone)
+            if opens >= closes:  # swallowed by a skipped hour or day
+                continue
+            if last and last[1] >= opens:
+                last = (last[0], closes)
+                continue
+            if last:
+                yield last
+            last = (opens, closes)
+        monday += ONE_WEEK
+
+
+@functools.lru_cache(maxsize=512)
+def _open_hours(windows: tuple[Window, ...]) -> tuple[tuple[timedelta, timedelta], ...]:
+    """The stretches of a week, counted from its Monday, that are open; empty: all of it is."""
+    spans = sorted(
+        (begins, begins + _how_long(window))
+        for window in windows
+        for day in window.days
+        for begins in [week * ONE_WEEK + day * ONE_DAY + _since_midnight(window.starts)
+                       for week in (-1, 0, 1)]
+    )  # fmt: skip
+    merged: list[tuple[timedelta, timedelta]] = []
+    for begins, ends in spans:
+        if merged and begins <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(ends, merged[-1][1]))
+        else:
+            merged.append((begins, ends))
+    if any(ends - begins >= ONE_WEEK for begins, ends in merged):
+        return ()
+    return tuple(span for span in merged if timedelta(0) <= span[0] < ONE_WEEK)
+
+
+def _how_long(window: Window) -> timedelta:
+    length = _since_midnight(window.ends) - _since_midnight(window.starts)
+    return length if length > timedelta(0) else length + ONE_DAY
+
+
+def _since_midnight(wall: time) -> timedelta:
+    return timedelta(
+        hours=wall.hour, minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond
+    )
+
+
+def _resolve(wall: datetime, zone: str) -> datetime:
+    local = wall.replace(tzinfo=ZoneInfo(zone))
+    instant = local.astimezone(UTC)
+    if instant.astimezone(local.tzinfo).replace(tzinfo=None) == wall:
+        return instant
+    return _end_of_gap(local)
 
 
 def _end_of_gap(local: datetime) -> datetime:

@@ -188,7 +188,7 @@ def test_a_cover_replaces_whoever_is_on_call_for_its_whole_span() -> None:
 
     assert found == [
         Shift(ALICE, berlin("2026-03-02 09:00"), cover.starts_at, False),
-        Shift(CAROL, cover.starts_at, cover.ends_at, True),
+        Shift(CAROL, cover.starts_at, cover.ends_at, True, instead_of=(ALICE, BOB)),
         Shift(BOB, cover.ends_at, berlin("2026-03-16 09:00"), False),
     ]
 
@@ -226,7 +226,7 @@ def test_a_cover_by_nobody_is_a_gap_on_purpose() -> None:
 
     assert on_call(cadence(), [cover], berlin("2026-03-05 12:00")) is None
     assert shifts(cadence(), [cover], berlin("2026-03-05 12:00"), berlin("2026-03-05 13:00")) == [
-        Shift(None, cover.starts_at, cover.ends_at, True)
+        Shift(None, cover.starts_at, cover.ends_at, True, instead_of=(ALICE,), why="cover")
     ]
 
 
