@@ -300,3 +300,13 @@ class Page(models.Model):
     def ref(self) -> str:
         """What the notifications floor calls this page."""
         return f"page:{self.pk}"
+
+
+class Round(models.Model):
+    """A job that one worker of all does every now and then, and when it is to be done next."""
+
+    name = models.CharField(max_length=24, unique=True)
+    next_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 from django.utils import timezone
 
-from incidents import engine
+from incidents import engine, rounds
+from incidents.rounds import Job
 from notifications import dispatch
 from notifications.kicks import SEND_DUE, kick
 
@@ -15,6 +17,10 @@ from notifications.kicks import SEND_DUE, kick
 TAKE_FOR = 2.0
 SEND_UNTIL = 11.0
 LONGEST_SEND = 8.0
+
+# A little less than the time between two kicks, so that no kick comes just too early.
+SOON = timedelta(seconds=25)
+JOBS: tuple[Job, ...] = ()
 
 
 def run_due_steps() -> None:
@@ -32,3 +38,8 @@ def run_due_steps() -> None:
             dispatch.send_one(stepped.first_pk, now=timezone.now(), seconds=min(LONGEST_SEND, left))
     if due := engine.count_due(timezone.now()):
         kick(engine.RUN_DUE_STEPS, due=due)
+
+
+def look_around() -> None:
+    """Do what nothing but the time calls for."""
+    rounds.make(JOBS, timezone.now())

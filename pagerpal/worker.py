@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_q.cluster import Cluster
 from django_q.signals import post_execute, pre_execute
 
-from incidents import engine
+from incidents import engine, rounds
 from incidents.models import Incident
 from notifications import dispatch, kicks, outbox
 from pagerpal import orphans, pulse, warming
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 0.5
 BEAT_EVERY = 5.0
+# How often the pool is asked to look at what only the time calls for: reminders, hand-overs ...
+LOOK_EVERY = 30.0
 # A worker that was silent for this long is history.
 FORGET_AFTER = timedelta(hours=1)
 # How long a stop waits for the tasks in hand: the longest task and what waits behind it.
@@ -87,6 +89,22 @@ def _kick(incidents: int, pages: int) -> None:
             kicks.kick(kicks.SEND_DUE, due=pages)
 
 
+class Rounds:
+    """Asks the pool every now and then to make the rounds; one node of several makes them."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def ask(self) -> None:
+        """Queue the task when it is time; tried again in a moment where the queue has no room."""
+        if time.monotonic() < self._next_at:
+            return
+        with transaction.atomic():
+            asked = kicks.kick(rounds.LOOK_AROUND)
+        if asked:
+            self._next_at = time.monotonic() + LOOK_EVERY
+
+
 class Heart:
     """This worker's row, by which /health knows that it lives."""
 
@@ -119,6 +137,7 @@ class Worker:
     def __init__(self) -> None:
         self.sweep = Sweep()
         self.heart = Heart()
+        self.rounds = Rounds()
         self.stops = 0  # how often we were told to stop
         self._failing = False
 
@@ -152,6 +171,7 @@ class Worker:
         now = timezone.now()
         try:
             self.heart.beat(now, self.sweep)
+            self.rounds.ask()  # before the sweep, which may use up the room in the queue
             self.sweep.run(now)
             self._failing = False
         except Exception as error:

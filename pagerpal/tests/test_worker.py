@@ -18,12 +18,13 @@ from notifications.models import Notification
 from pagerpal import pulse, worker
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.testing import NOON, make_incident, make_user, minutes, seconds
-from pagerpal.worker import FORGET_AFTER, HOLD_LATE_PAGES, Heart, Sweep, Worker
+from pagerpal.worker import FORGET_AFTER, HOLD_LATE_PAGES, LOOK_EVERY, Heart, Rounds, Sweep, Worker
 
 pytestmark = pytest.mark.django_db
 
 ENGINE = "incidents.tasks.run_due_steps"
 SENDER = "notifications.tasks.send_due"
+LOOK = "incidents.tasks.look_around"
 
 
 def a_message(now: datetime = NOON, **fields: Any) -> Notification:
@@ -170,6 +171,32 @@ def test_what_a_dead_process_had_claimed_is_due_again() -> None:
     assert kicks()[SENDER] >= 1
 
 
+# --- The rounds ----------------------------------------------------------------------------------
+def test_the_rounds_are_asked_for_at_once_and_then_each_half_minute(clock: list[float]) -> None:
+    rounds = Rounds()
+
+    for passed in (0, 29, 1, 29):
+        clock[0] += passed
+        rounds.ask()
+
+    assert kicks() == {LOOK: 2}
+    assert LOOK_EVERY == 30
+
+
+def test_a_full_queue_puts_the_rounds_off_for_a_moment(clock: list[float], settings: Any) -> None:
+    settings.WORKERS = 1
+    for _ in range(2):
+        a_message(NOON)
+    Sweep().run(NOON)
+    rounds = Rounds()
+
+    rounds.ask()
+    OrmQ.objects.first().delete()  # type: ignore[union-attr]
+    rounds.ask()
+
+    assert kicks() == {SENDER: 1, LOOK: 1}
+
+
 # --- The heartbeat -------------------------------------------------------------------------------
 def test_the_first_beat_is_written_at_once_and_the_next_after_five_seconds(
     clock: list[float],
@@ -225,7 +252,7 @@ def test_a_round_that_fails_is_logged_and_the_next_one_goes_on(
 
     assert len(closed) == 2
     assert [bool(record.exc_info) for record in caplog.records] == [True, False]
-    assert kicks() == {ENGINE: 1}
+    assert kicks() == {ENGINE: 1, LOOK: 1}
 
 
 def raise_operational_error(now: datetime) -> None:
