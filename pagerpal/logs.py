@@ -3,8 +3,8 @@
 import logging
 import re
 
-# The path parts that are secrets: alert source keys and the tokens of answer links.
-SECRET_PATHS = re.compile(r"(/in/|/a/)[A-Za-z0-9_:.%=-]{4,}")
+# The path parts that are secrets: alert source keys, the tokens of answer links and of calendars.
+SECRET_PATHS = re.compile(r"(/in/|/a/|/ical/)[A-Za-z0-9_:.%=-]{4,}")
 
 
 def mask(text: str) -> str:

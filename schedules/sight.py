@@ -1,0 +1,44 @@
+"""Whose schedules a person may look at, and which of their rotations a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from schedules import covering
+from schedules.models import Rotation, ShiftRecord, Team, User
+
+
+def teams_of(user: User) -> QuerySet[Team]:
+    """Admins look after all teams, everybody else after their own."""
+    teams = Team.objects.filter(is_active=True)
+    return teams if user.is_superuser else teams.filter(memberships__user=user)
+
+
+def may_cover(user: User, team_ids: Collection[int]) -> set[int]:
+    """In which of these teams this person may cover: `covering.may_cover` for many at once."""
+    if user.is_superuser:
+        return set(team_ids)
+    seats = user.memberships.filter(team__in=team_ids, role__in=covering.ANSWERING)
+    return set(seats.values_list("team_id", flat=True))
+
+
+def rotations_shown(
+    rotations: QuerySet[Rotation], start: datetime, end: datetime
+) -> list[Rotation]:
+    """Those that are on, and those that were when somebody was on call in this time."""
+    records = ShiftRecord.objects.filter(rotation=OuterRef("pk"), user__isnull=False)
+    past = records.filter(starts_at__lt=end, ends_at__gt=start)
+    is_on = Q(is_active=True, team__is_active=True)
+    return list(rotations.filter(is_on | Exists(past)).select_related("team"))
+
+
+def rotations_of(user: User, start: datetime, end: datetime) -> list[Rotation]:
+    """Every rotation in which this person may have a shift in this time."""
+    mine = Q(pk__in=user.rotation_places.values("rotation"))
+    mine |= Q(pk__in=user.overrides.filter(ends_at__gt=start).values("rotation"))
+    mine |= Q(pk__in=user.shift_records.filter(ends_at__gt=start).values("rotation"))
+    mine |= Q(kept_user=user)
+    return rotations_shown(Rotation.objects.filter(mine), start, end)
