@@ -63,10 +63,10 @@ def cover(
 
 def change_cover(
     override: Override,
-    *,
     user: User | None,
     starts_at: datetime,
     ends_at: datetime,
+    *,
     by: User,
     now: datetime,
 ) -> Covered:
@@ -83,6 +83,23 @@ def change_cover(
 def remove_cover(override: Override, *, by: User, now: datetime) -> None:
     """From now on the rotation goes on as planned. Raises Refused."""
     repeat_on_conflict(lambda: _remove(override.pk, by=by, now=now))
+
+
+def check_person(rotation: Rotation, user: User) -> None:
+    """Refused unless they are switched on and of the rotation's team, or in its order."""
+    if not User.objects.filter(pk=user.pk, is_active=True).exists():
+        raise Refused(f"{user} is switched off.")
+    in_team = Membership.objects.filter(user=user, team=rotation.team_id).exists()
+    if not in_team and not rotation.members.filter(user=user).exists():
+        raise Refused(f"{user} is not in team {rotation.team}.")
+
+
+def in_words(override: Override) -> str:
+    """ "carol covers primary from ... to ... (Europe/Berlin)"."""
+    rotation = override.rotation
+    who = f"{override.user} covers" if override.user else "Nobody, on purpose, covers"
+    since, until = (history.local(at, rotation) for at in (override.starts_at, override.ends_at))
+    return f"{who} {rotation.name} from {since} to {until} ({rotation.time_zone})"
 
 
 def _cover(
@@ -106,7 +123,7 @@ def _cover(
             created_at=_after_all_others(rotation, now),
             created_by=by,
         )
-        history.write(rotation, f"{_in_words(override)}.", by=by, now=now)
+        history.write(rotation, f"{in_words(override)}.", by=by, now=now)
         return Covered(override, _overlaps(override, now))
 
 
@@ -126,11 +143,11 @@ def _change(
             starts_at = override.starts_at if begun else now
         _check_not_over(override, now)
         _check(rotation, user, starts_at, ends_at, now)
-        before = _in_words(override)
+        before = in_words(override)
         records.record(rotation, now=now)
         override.user, override.starts_at, override.ends_at = user, starts_at, ends_at
         override.save(update_fields=["user", "starts_at", "ends_at"])
-        if (after := _in_words(override)) != before:
+        if (after := in_words(override)) != before:
             history.write(rotation, f"{after}; before: {before}.", by=by, now=now)
         return Covered(override, _overlaps(override, now))
 
@@ -140,7 +157,7 @@ def _remove(pk: int, *, by: User, now: datetime) -> None:
         rotation, override = _locked_with(pk, by)
         _check_not_over(override, now)
         records.record(rotation, now=now)
-        text = f"Removed: {_in_words(override)}."
+        text = f"Removed: {in_words(override)}."
         override.delete()
         history.write(rotation, text, by=by, now=now)
 
@@ -176,15 +193,7 @@ def _check(
     if ends_at - starts_at > LONGEST:
         raise Refused(f"A cover lasts at most {LONGEST.days} days.")
     if user is not None:
-        _check_person(rotation, user)
-
-
-def _check_person(rotation: Rotation, user: User) -> None:
-    if not User.objects.filter(pk=user.pk, is_active=True).exists():
-        raise Refused(f"{user} is switched off.")
-    in_team = Membership.objects.filter(user=user, team=rotation.team_id).exists()
-    if not in_team and not rotation.members.filter(user=user).exists():
-        raise Refused(f"{user} is not in team {rotation.team}.")
+        check_person(rotation, user)
 
 
 def _check_not_over(override: Override, now: datetime) -> None:
@@ -200,11 +209,3 @@ def _after_all_others(rotation: Rotation, now: datetime) -> datetime:
 
 def _overlaps(override: Override, now: datetime) -> list[Override]:
     return list(override.overlapping().not_over(now).select_related("user", "rotation"))
-
-
-def _in_words(override: Override) -> str:
-    """ "carol covers primary from ... to ... (Europe/Berlin)"."""
-    rotation = override.rotation
-    who = f"{override.user} covers" if override.user else "Nobody, on purpose, covers"
-    since, until = (history.local(at, rotation) for at in (override.starts_at, override.ends_at))
-    return f"{who} {rotation.name} from {since} to {until} ({rotation.time_zone})"

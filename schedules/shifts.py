@@ -138,19 +138,33 @@ def whose_turn(cadence: Cadence, at: datetime) -> int | None:
     return next(_turns(cadence, at)).user
 
 
+def turn_number(cadence: Cadence, at: datetime) -> int | None:
+    """Which turn by the cadence alone, counted from 0, this instant is in; None before the first.
+
+    Found from the local time directly, however long ago the first turn was.
+    """
+    local = at.astimezone(ZoneInfo(cadence.zone)).replace(tzinfo=None)
+    first = _first_wall(cadence)
+    if cadence.unit == "months":
+        guess = ((local.year - first.year) * 12 + local.month - first.month) // cadence.every
+    else:
+        guess = (local - first) // (cadence.every * LENGTH_OF[cadence.unit])
+    # Near a hand-over, in a repeated hour or around a skipped day the guess is off by a few.
+    number = max(guess, -1)
+    while number >= 0 and _turn_starts(cadence, number) > at:
+        number -= 1
+    while _turn_starts(cadence, number + 1) <= at:
+        number += 1
+    return number if number >= 0 else None
+
+
 def next_turn_starts(cadence: Cadence, at: datetime) -> datetime:
     """The first instant after `at` at which a turn begins, be it the same person's."""
-    number = _turn_number(cadence, at)
+    number = turn_number(cadence, at)
     ahead = 0 if number is None else number + 1
     while (begins := _turn_starts(cadence, ahead)) <= at:
         ahead += 1
     return begins
-
-
-def place_in_order(cadence: Cadence, at: datetime) -> int | None:
-    """Which of the members has the turn by the cadence alone; None before the first turn."""
-    number = _turn_number(cadence, at)
-    return None if number is None else (number + cadence.offset) % len(cadence.members)
 
 
 def next_handover(cadence: Cadence, covers: Sequence[Cover], at: datetime) -> datetime | None:
@@ -423,7 +437,7 @@ def _turns_by_cadence(cadence: Cadence, start: datetime, *, joined: bool) -> Ite
     if not members:
         yield _Piece(None, "empty", BEGINNING, FOREVER)
         return
-    number = _turn_number(cadence, start)
+    number = turn_number(cadence, start)
     if number is None:
         yield _Piece(None, "before", BEGINNING, _turn_starts(cadence, 0))
         number = 0
@@ -442,26 +456,6 @@ def _over(cadence: Cadence) -> datetime:
     if cadence.ends_on is None:
         return FOREVER
     return resolve_local(cadence.ends_on, cadence.handover_time, cadence.zone)
-
-
-def _turn_number(cadence: Cadence, at: datetime) -> int | None:
-    """Which turn by the cadence alone, counted from 0, this instant is in; None before the first.
-
-    Found from the local time directly, however long ago the first turn was.
-    """
-    local = at.astimezone(ZoneInfo(cadence.zone)).replace(tzinfo=None)
-    first = _first_wall(cadence)
-    if cadence.unit == "months":
-        guess = ((local.year - first.year) * 12 + local.month - first.month) // cadence.every
-    else:
-        guess = (local - first) // (cadence.every * LENGTH_OF[cadence.unit])
-    # Near a hand-over, in a repeated hour or around a skipped day the guess is off by a few.
-    number = max(guess, -1)
-    while number >= 0 and _turn_starts(cadence, number) > at:
-        number -= 1
-    while _turn_starts(cadence, number + 1) <= at:
-        number += 1
-    return number if number >= 0 else None
 
 
 def _turn_starts(cadence: Cadence, number: int) -> datetime:
