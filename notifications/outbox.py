@@ -26,7 +26,7 @@ from notifications.models import (
     Urgency,
 )
 from schedules.inserts import insert
-from schedules.models import User
+from schedules.models import Team, User
 
 log = logging.getLogger(__name__)
 State = Notification.State
@@ -378,6 +378,14 @@ def cancel(thread: str, *, purposes: Sequence[str], now: datetime, reason: str) 
 def cancel_person(thread: str, user: User, *, now: datetime, reason: str) -> int:
     """End every unfinished message of the thread to this person; says how many."""
     return _cancel("thread = %s AND user_id = %s", [thread, user.pk], now, reason)
+
+
+def cancel_notes(user: User, team: Team | None, *, now: datetime, reason: str) -> int:
+    """End what is still to be told to this person once, of this team or of all; says how many."""
+    which, values = "user_id = %s AND void_at IS NOT NULL", [user.pk]
+    if team is not None:
+        which, values = f"{which} AND team_id = %s", [user.pk, team.pk]
+    return _cancel(which, values, now, reason)
 
 
 def cancel_refs(refs: Sequence[str], *, now: datetime, reason: str) -> int:
