@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -59,11 +60,11 @@ class Span:
     def previous(self) -> date:
         return self.first - 13 * ONE_WEEK
 
-    @property
+    @cached_property
     def starts_at(self) -> datetime:
         return resolve_local(self.first, MIDNIGHT, self.zone)
 
-    @property
+    @cached_property
     def ends_at(self) -> datetime:
         return resolve_local(self.next, MIDNIGHT, self.zone)
 
@@ -82,23 +83,30 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Pen:
-    """How shifts are drawn: the colour of each person, and where a shift leads."""
-
-    colours: Mapping[int, int]
-    link: Callable[[PlannedShift], str]
-
-    def colour(self, shift: PlannedShift) -> int | None:
-        return self.colours.get(shift.person.pk) if shift.person else None
-
-
-@dataclass(frozen=True)
 class Drawn:
-    """A shift as a page names it."""
+    """A shift as a page names it; `starts` by the viewer's clock, `link` where it leads."""
 
     shift: PlannedShift
-    colour: int | None
-    link: str
+    starts: datetime
+    colour: int | None = None
+    link: str = ""
+    printed: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def clock(self) -> str:
+        return f"{self.starts:%H:%M}"
+
+    @property
+    def day(self) -> str:
+        return f"{self.starts:%a} {self.starts.day}"
+
+    @property
+    def theirs(self) -> str:
+        """The person's own clock at the start, where it shows another hour than the viewer's."""
+        if not self.shift.person:
+            return ""
+        local = self.starts.astimezone(ZoneInfo(self.shift.person.time_zone))
+        return f"{local:%H:%M}" if local.utcoffset() != self.starts.utcoffset() else ""
 
     @property
     def name(self) -> str:
@@ -125,18 +133,26 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Bar(Drawn):
+class Bar:
     """A shift, or its part in one week: where it is drawn and whether its hand-over is named."""
 
+    drawn: Drawn
     column: int
     width: int
     is_first: bool
 
+    @property
+    def is_narrow(self) -> bool:
+        return self.width < SLOTS
+
 
 @dataclass(frozen=True)
 class Line:
+    """One rotation in one week; `has_hours`: blank is then outside them, on purpose."""
+
     rotation: Rotation
     bars: list[Bar]
+    has_hours: bool
 
 
 @dataclass(frozen=True)
@@ -155,16 +171,39 @@ class Week:
 
 
 @dataclass(frozen=True)
-class Item(Drawn):
+class Item:
     """One line of the agenda."""
 
+    drawn: Drawn
     length: str
 
 
 @dataclass(frozen=True)
-class Month:
-    first: date
+class Stretch:
+    """A part of the agenda: a month, or what is over before now."""
+
+    month: date
+    is_over: bool
     items: list[Item]
+
+
+@dataclass(frozen=True)
+class Pen:
+    """How a page draws: by whose clock, in which colours, and where a shift leads."""
+
+    zone: str
+    colours: Mapping[int, int]
+    link: Callable[[PlannedShift], str]
+    _drawn: dict[int, Drawn] = field(default_factory=dict)
+
+    def draw(self, shift: PlannedShift) -> Drawn:
+        """The same for the same shift: a page shows each twice, as a bar and as a line."""
+        if found := self._drawn.get(id(shift)):
+            return found
+        colour = self.colours.get(shift.person.pk) if shift.person else None
+        starts = shift.starts_at.astimezone(ZoneInfo(self.zone))
+        drawn = self._drawn[id(shift)] = Drawn(shift, starts, colour, self.link(shift))
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -221,10 +260,11 @@ def people_in(plans: Plans) -> list[User]:
 def weeks(rotations: Sequence[Rotation], plans: Plans, span: Span, pen: Pen) -> list[Week]:
     """Every week with a line for each rotation; time outside a rotation's hours is left blank."""
     drawn = {one.pk: _bars(plans.get(one.pk, ()), span, pen) for one in rotations}
+    with_hours = {key for key, shifts in plans.items() if any(_is_outside(one) for one in shifts)}
     found = []
     for number in range(span.weeks):
         first = span.first + number * ONE_WEEK
-        lines = [Line(one, drawn[one.pk][number]) for one in rotations]
+        lines = [Line(one, drawn[one.pk][number], one.pk in with_hours) for one in rotations]
         found.append(Week(first, lines, _month_of(first, is_top=number == 0)))
     return found
 
@@ -233,13 +273,13 @@ def _bars(shifts: Sequence[PlannedShift], span: Span, pen: Pen) -> list[list[Bar
     """The bars of one rotation, week by week."""
     found: list[list[Bar]] = [[] for _ in range(span.weeks)]
     for shift in shifts:
-        if shift.why == "outside" or shift.ends_at <= span.starts_at:
+        if _is_outside(shift) or shift.ends_at <= span.starts_at:
             continue
         is_first = shift.starts_at >= span.starts_at
-        colour, link = pen.colour(shift), pen.link(shift)
+        drawn = pen.draw(shift)
         for week, column, width in _pieces(span.slot(shift.starts_at), span.slot(shift.ends_at)):
             if week < span.weeks:
-                found[week].append(Bar(shift, colour, link, column + 1, width, is_first))
+                found[week].append(Bar(drawn, column + 1, width, is_first))
                 is_first = False
     return found
 
@@ -263,31 +303,32 @@ def _month_of(monday: date, *, is_top: bool) -> date | None:
     return None
 
 
-def agenda(plans: Plans, span: Span, now: datetime, pen: Pen) -> tuple[list[Item], list[Month]]:
-    """What was over before now on the page that holds now, and the rest by months.
+def agenda(plans: Plans, span: Span, now: datetime, pen: Pen) -> list[Stretch]:
+    """Shift by shift: on the page that holds now first what is over, then the rest by months.
 
-    Whoever is on call now is in neither: that is said above the list.
+    Whoever is on call now is left out there: that is said above the list.
     """
-    listed = [shift for shift in _all(plans) if shift.why != "outside"]
+    listed = [shift for shift in _all(plans) if not _is_outside(shift)]
     listed = [
         one for one in listed if one.ends_at > span.starts_at and one.starts_at < span.ends_at
     ]
     listed.sort(key=lambda one: (one.starts_at, one.rotation.position, one.rotation.pk))
-    items = [
-        Item(one, pen.colour(one), pen.link(one), length(one.starts_at, one.ends_at, span.zone))
-        for one in listed
+    over: list[PlannedShift] = []
+    if span.holds(now):
+        over = [shift for shift in listed if shift.ends_at <= now]
+        listed = [shift for shift in listed if shift.starts_at > now]
+
+    def month(shift: PlannedShift) -> date:
+        return max(span.day_of(shift.starts_at), span.first).replace(day=1)
+
+    found = [Stretch(span.first, True, _items(over, pen))] if over else []
+    return found + [
+        Stretch(first, False, _items(group, pen)) for first, group in groupby(listed, key=month)
     ]
-    if not span.holds(now):
-        return [], _by_months(items, span)
-    over = [item for item in items if item.shift.ends_at <= now]
-    return over, _by_months([item for item in items if item.shift.starts_at > now], span)
 
 
-def _by_months(items: Iterable[Item], span: Span) -> list[Month]:
-    def month(item: Item) -> date:
-        return max(span.day_of(item.shift.starts_at), span.first).replace(day=1)
-
-    return [Month(first, list(group)) for first, group in groupby(items, key=month)]
+def _items(shifts: Iterable[PlannedShift], pen: Pen) -> list[Item]:
+    return [Item(pen.draw(one), length(one.starts_at, one.ends_at, pen.zone)) for one in shifts]
 
 
 def loads(plans: Plans, span: Span, pen: Pen) -> list[Load]:
@@ -311,10 +352,11 @@ def loads(plans: Plans, span: Span, pen: Pen) -> list[Load]:
 def _load(person: User, stretches: list[tuple[datetime, datetime]], colour: int) -> Load:
     zone = ZoneInfo(person.time_zone)
     nights, weekends = 0, set()
-    for begins, ends in stretches:
-        for day in _days(begins.astimezone(zone).date(), ends.astimezone(zone).date()):
-            nights += begins <= resolve_local(day, DEAD_OF_NIGHT, person.time_zone) < ends
-            if day.weekday() >= SATURDAY and resolve_local(day, MIDNIGHT, person.time_zone) < ends:
+    for stretch in stretches:
+        begins, ends = (at.astimezone(zone).replace(tzinfo=None) for at in stretch)
+        for day in _days(begins.date(), ends.date()):
+            nights += begins <= datetime.combine(day, DEAD_OF_NIGHT) < ends
+            if day.weekday() >= SATURDAY and datetime.combine(day, MIDNIGHT) < ends:
                 weekends.add(day - day.weekday() * ONE_DAY)
     total = sum((ends - begins for begins, ends in stretches), timedelta())
     return Load(person, total, nights, len(weekends), colour)
@@ -382,6 +424,10 @@ def in_words(time: timedelta) -> str:
 
 def _listed(people: Iterable[User]) -> str:
     return ", ".join(str(person) for person in people)
+
+
+def _is_outside(shift: PlannedShift) -> bool:
+    return shift.why == "outside"
 
 
 def _all(plans: Plans) -> Iterator[PlannedShift]:

@@ -134,7 +134,7 @@ def _facts(
     overlaps: list[str] = []
     if rotation and start and end and start < end <= start + LONGEST:
         there = oncall.plans([rotation], start, end)[rotation.pk]
-        planned = [Drawn(shift, None, "") for shift in there]
+        planned = [Drawn(shift, timezone.localtime(shift.starts_at)) for shift in there]
         overlaps = [
             _in_words(one, user, now) for one in _overlapping(rotation, start, end, override)
         ]

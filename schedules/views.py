@@ -49,8 +49,7 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
         duties = [duty for duty in duties if duty.person == user]
     may = sight.may_cover(user, {rotation.team_id for rotation in rotations})
     people = calendar.people_in(plans)
-    pen = Pen(calendar.colours(people), _links(may, now))
-    over, months = calendar.agenda(plans, asked.span, now, pen)
+    pen = Pen(user.time_zone, calendar.colours(people), _links(may, now))
     context = {
         "section": "calendar",
         "now": now,
@@ -60,8 +59,9 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
         "rotations": rotations,
         "duties": duties if asked.span.holds(now) else [],
         "weeks": calendar.weeks(rotations, plans, asked.span, pen),
-        "over": over,
-        "months": months,
+        "agenda": calendar.agenda(plans, asked.span, now, pen),
+        "several": len(rotations) > 1,
+        "no_team": asked.team is None,
         "loads": calendar.loads(plans, asked.span, pen),
         "gaps": calendar.gaps(plans, asked.span, now),
         "may_cover": bool(may),
@@ -115,12 +115,13 @@ def _rotations(asked: Asked, user: User) -> list[Rotation]:
 def _links(may: set[int], now: datetime) -> Callable[[PlannedShift], str]:
     """Where a shift leads: to its cover's form, or to one filled in with what is left of it."""
     minute, form = now.replace(second=0, microsecond=0), reverse("schedules:cover")
+    change = reverse("schedules:cover_change", args=[0]).removesuffix("0")
 
     def link(shift: PlannedShift) -> str:
         if shift.ends_at <= now or shift.rotation.team_id not in may:
             return ""
         if shift.override_id:
-            return reverse("schedules:cover_change", args=[shift.override_id])
+            return f"{change}{shift.override_id}"
         start = max(shift.starts_at, minute)
         end = min(shift.ends_at, start + LONGEST)
         times = f"from={start:%Y-%m-%dT%H:%M:%SZ}&until={end:%Y-%m-%dT%H:%M:%SZ}"
