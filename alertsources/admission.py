@@ -8,7 +8,7 @@ for the other's incident, or the unique digests refuse the second; then it is ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -23,6 +23,8 @@ from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, Timeline
 from schedules.inserts import insert
 
 Status = Alert.Status
+# Alerts of one group, each with its row.
+Members = list[tuple[Alert, CleanAlert]]
 
 # For senders without a start time: how long the repeats of an alert that a human has answered
 # are still the same problem.
@@ -53,13 +55,21 @@ class Admission:
         self.resolved: list[int] = []
         self.counted = self.ended = self.kept = 0
         self.answered: list[tuple[Alert, CleanAlert]] = []
+        # What is still to be written: groups that need an incident, and rows that were placed.
+        self._to_open: list[Members] = []
+        self._placed: list[Alert] = []
 
     def run(self, alerts: list[CleanAlert]) -> None:
         self._lock(alerts)
         touched = self._resolve(alert for alert in alerts if not alert.is_firing)
         self.about |= touched
         self._fire([alert for alert in alerts if alert.is_firing])
+        _write_new([self], now=self.now)
         self._resolve_complete(touched)
+
+    def fire_new(self, alerts: list[CleanAlert]) -> None:
+        """Decide about alerts that meet nothing; see `admit_new`, which writes it."""
+        self._fire(alerts)
 
     @property
     def met(self) -> list[int]:
@@ -88,7 +98,7 @@ class Admission:
 
     def _lock(self, alerts: list[CleanAlert]) -> None:
         """Find what the alerts meet, lock it in order, and make sure that it still holds."""
-        if not _any_known(alerts):
+        if not _known(alerts):
             return  # what somebody else inserts meanwhile, the unique digests refuse
         self._find(alerts, lock=False)
         named = self._named()
@@ -242,7 +252,7 @@ class Admission:
 
         `joining` and `raised` have the alerts that are news to the incident they are in already.
         """
-        opening: dict[str, list[tuple[Alert, CleanAlert]]] = defaultdict(list)
+        opening: dict[str, Members] = defaultdict(list)
         for row, alert in rows:
             if urgency_of(alert.severity) == Incident.Urgency.NONE:
                 self.kept += 1
@@ -253,9 +263,8 @@ class Admission:
                 opening[alert.group_digest].append((row, alert))
         for pk in sorted({*joining, *raised}):
             self._join(self.incidents[pk], joining[pk], raised.get(pk, []))
-        groups = [self._open(members) for members in opening.values()]
-        insert(*sorted(groups, key=lambda group: group.digest))
-        self._save([row for row, _ in rows])
+        self._to_open = list(opening.values())
+        self._placed = [row for row, _ in rows]
 
     def _open_group(self, digest: str) -> OpenGroup | None:
         group = self.groups.get(digest)
@@ -283,13 +292,13 @@ class Admission:
         )
         self.joined.append(incident.pk)
 
-    def _open(self, members: list[tuple[Alert, CleanAlert]]) -> OpenGroup:
-        """Open an incident for alerts of one group; the worst gives its words."""
+    def _opening(self, members: Members) -> Opening:
+        """The incident for alerts of one group; the worst gives its words."""
         worst = _worst([alert for _, alert in members])
         notes = sorted({alert.note for _, alert in members if alert.note})
         if len(members) > 1:
             notes.insert(0, f"{len(members)} alerts.")
-        opening = Opening(
+        return Opening(
             team=self.source.team,
             title=worst.title,
             detail=worst.detail,
@@ -301,12 +310,15 @@ class Admission:
             policy=self.policy,
             note=" ".join(notes),
         )
-        incident = lifecycle.open_incident(opening, now=self.now)
+
+    def _collect(self, members: Members, incident: Incident) -> OpenGroup:
+        """Put the alerts into their new incident; returns the group that collects what follows."""
         self.opened.append(incident.pk)
         for row, _ in members:
             row.incident = incident
+        alert = members[0][1]
         return OpenGroup(
-            digest=worst.group_digest, source=self.source, group=worst.group, incident=incident
+            digest=alert.group_digest, source=self.source, group=alert.group, incident=incident
         )
 
     def _new_row(self, alert: CleanAlert) -> Alert:
@@ -324,35 +336,73 @@ class Admission:
             last_at=self.now,
         )
 
-    def _save(self, rows: list[Alert]) -> None:
-        """Insert the new rows, in one order everywhere; an older one only gets its incident."""
-        for row in rows:
-            if row.pk and row.incident_id:
-                row.save(update_fields=["incident", "group_digest"])
-        new = [row for row in rows if not row.pk]
-        insert(*sorted(new, key=lambda row: row.live_key or ""))
+
+def admit_new(requests: Sequence[tuple[Admission, list[CleanAlert]]], *, now: datetime) -> None:
+    """Admit requests of which `unmet` said that they meet nothing, a statement a table for all.
+
+    Should a row have come in between, its unique digest makes this an IntegrityError.
+    """
+    for admission, alerts in requests:
+        admission.fire_new(alerts)
+    _write_new([admission for admission, _ in requests], now=now)
 
 
-def _any_known(alerts: list[CleanAlert]) -> bool:
-    """Whether any row is there for them: a cheap question, as for most new alerts there is none."""
+def unmet(requests: Sequence[list[CleanAlert]]) -> list[bool]:
+    """For each request whether all its alerts fire and are new, to the tables and to each other."""
+    known = _known([alert for alerts in requests for alert in alerts])
+    answers = []
+    for alerts in requests:
+        digests = {digest for alert in alerts for digest in (alert.live_key, alert.group_digest)}
+        is_unmet = all(alert.is_firing for alert in alerts) and known.isdisjoint(digests)
+        if is_unmet:
+            known |= digests
+        answers.append(is_unmet and bool(alerts))
+    return answers
+
+
+def _write_new(admissions: Sequence[Admission], *, now: datetime) -> None:
+    """Open the incidents and insert the new rows of them all, in one order everywhere."""
+    opening = [(one, members) for one in admissions for members in one._to_open]
+    incidents = lifecycle.open_incidents(
+        [one._opening(members) for one, members in opening], now=now
+    )
+    groups = [
+        one._collect(members, incident)
+        for (one, members), incident in zip(opening, incidents, strict=True)
+    ]
+    insert(*sorted(groups, key=lambda group: group.digest))
+    placed = [row for one in admissions for row in one._placed]
+    for row in placed:
+        if row.pk and row.incident_id:  # it was kept without one
+            row.save(update_fields=["incident", "group_digest"])
+    new = [row for row in placed if not row.pk]
+    insert(*sorted(new, key=lambda row: row.live_key or ""))
+
+
+def _known(alerts: list[CleanAlert]) -> set[str]:
+    """Which of their digests any row has: a cheap question, as most new alerts meet nothing."""
     live = [alert.live_key for alert in alerts]
     groups = [alert.group_digest for alert in alerts if alert.is_firing]
     closing = [alert.sender_group for alert in alerts if alert.closes_group]
     asked = (
-        ("alertsources_alert WHERE live_key", live),
-        ("alertsources_opengroup WHERE digest", groups),
-        ("alertsources_alert WHERE status = 'firing' AND sender_group", closing),
+        ("live_key FROM alertsources_alert WHERE live_key", live),
+        ("digest FROM alertsources_opengroup WHERE digest", groups),
+        (
+            "DISTINCT sender_group FROM alertsources_alert"
+            " WHERE status = 'firing' AND sender_group",
+            closing,
+        ),
     )
     query = " UNION ALL ".join(
-        f"SELECT 1 FROM {where} IN ({', '.join(['%s'] * len(values))})"  # noqa: S608  no values in it
+        f"SELECT {where} IN ({', '.join(['%s'] * len(values))})"
         for where, values in asked
         if values
     )
     if not query:
-        return False
+        return set()
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS({query})", [*live, *groups, *closing])
-        return bool(cursor.fetchone()[0])
+        cursor.execute(query, [*live, *groups, *closing])
+        return {digest for (digest,) in cursor.fetchall()}
 
 
 def _worst(alerts: list[CleanAlert]) -> CleanAlert:

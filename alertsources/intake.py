@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -17,8 +17,9 @@ from typing import TypeVar
 
 from django.db import IntegrityError, OperationalError, transaction
 
-from alertsources.admission import Admission, Overtaken
+from alertsources.admission import Admission, Overtaken, admit_new, unmet
 from alertsources.cleaning import CleanAlert, one_line
+from alertsources.gathering import Gathering
 from alertsources.models import AlertSource, ReceivedPayload
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
@@ -63,6 +64,8 @@ def take(delivery: Delivery, *, now: datetime) -> Taken:
     A failure nobody thought of costs only the alerts that cause it, and those are paged as
     unreadable. A database that cannot work raises OperationalError: the sender has to come again.
     """
+    if len(delivery.alerts) <= MOST_ALERTS and (taken := _together.join((delivery, now))):
+        return taken
     try:
         return _persist(partial(_store, delivery, now=now))
     except OperationalError:
@@ -70,6 +73,46 @@ def take(delivery: Delivery, *, now: datetime) -> Taken:
     except Exception:
         logger.exception("Intake failed for source %s; each alert alone now", delivery.source.pk)
     return _take_one_by_one(delivery, now=now)
+
+
+def _take_together(waiting: Sequence[tuple[Delivery, datetime]]) -> list[Taken | None]:
+    """Store those of the requests that only bring news, in one transaction; None for the others.
+
+    Whatever goes wrong is left to each request by itself, with all that it takes.
+    """
+    try:
+        news = unmet([delivery.alerts for delivery, _ in waiting])
+        deliveries = [
+            delivery for (delivery, _), is_news in zip(waiting, news, strict=True) if is_news
+        ]
+        now = max(now for _, now in waiting)
+        stored = iter(_store_news(deliveries, now=now) if deliveries else ())
+    except Exception as error:
+        logger.info("Not stored together, so each alone: %s", error)
+        return [None] * len(waiting)
+    return [next(stored) if is_news else None for is_news in news]
+
+
+def _store_news(deliveries: list[Delivery], *, now: datetime) -> list[Taken]:
+    with transaction.atomic(durable=True):
+        admissions = [Admission(one.source, one.policy, now=now) for one in deliveries]
+        admit_new(
+            [
+                (admission, one.alerts)
+                for admission, one in zip(admissions, deliveries, strict=True)
+            ],
+            now=now,
+        )
+        told = [
+            _told(one, admission) for one, admission in zip(deliveries, admissions, strict=True)
+        ]
+        insert(*(_payload(one, taken, now) for one, taken in zip(deliveries, told, strict=True)))
+    return told
+
+
+# What a request may bring to be stored with others, and how many requests wait for each other.
+MOST_ALERTS, MOST_REQUESTS = 20, 8
+_together = Gathering(_take_together, most=MOST_REQUESTS)
 
 
 def _take_one_by_one(delivery: Delivery, *, now: datetime) -> Taken:
@@ -104,18 +147,20 @@ def _store(delivery: Delivery, *, now: datetime) -> Taken:
         admission = Admission(delivery.source, delivery.policy, now=now)
         admission.run(delivery.alerts)
         taken = _told(delivery, admission)
-        insert(
-            ReceivedPayload(
-                source=delivery.source,
-                received_at=now,
-                content_type=one_line(delivery.content_type, 100),
-                body=delivery.body,
-                result=taken.result,
-                note=one_line(taken.note, 500),
-                incident_id=taken.incidents[0] if taken.incidents else None,
-            )
-        )
+        insert(_payload(delivery, taken, now))
     return taken
+
+
+def _payload(delivery: Delivery, taken: Taken, now: datetime) -> ReceivedPayload:
+    return ReceivedPayload(
+        source=delivery.source,
+        received_at=now,
+        content_type=one_line(delivery.content_type, 100),
+        body=delivery.body,
+        result=taken.result,
+        note=one_line(taken.note, 500),
+        incident_id=taken.incidents[0] if taken.incidents else None,
+    )
 
 
 def _told(delivery: Delivery, admission: Admission) -> Taken:

@@ -20,6 +20,7 @@ from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident, TimelineEntry
 from notifications.models import Notification
 from pagerpal.testing import NOON, make_source, make_team, make_user, minutes
+from schedules.inserts import insert
 
 pytestmark = pytest.mark.django_db
 
@@ -451,14 +452,12 @@ def test_one_unreadable_alert_of_many_costs_only_itself(source: AlertSource) -> 
 def test_one_alert_that_cannot_be_stored_costs_only_itself(
     source: AlertSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = Admission._save
-
-    def refuse_one(self: Admission, rows: list[Alert]) -> None:
-        if any(row.title == "bad" for row in rows):
+    def refuse_one(*rows: Any) -> None:
+        if any(isinstance(row, Alert) and row.title == "bad" for row in rows):
             raise DataError("unsupported")
-        save(self, rows)
+        insert(*rows)
 
-    monkeypatch.setattr(Admission, "_save", refuse_one)
+    monkeypatch.setattr("alertsources.admission.insert", refuse_one)
 
     taken = send(source, [fire("one"), fire("bad"), fire("two")])
 

@@ -1,0 +1,170 @@
+"""Requests that wait at the same time are stored together, and none costs another anything."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from alertsources import intake
+from alertsources.gathering import Gathering
+from alertsources.intake import Delivery, Taken
+from alertsources.models import Alert, AlertSource, OpenGroup, ReceivedPayload
+from alertsources.reading import read
+from incidents.models import Incident, TimelineEntry
+from pagerpal.testing import NOON, make_source, make_team, minutes
+from schedules.inserts import insert
+
+COUNT = 6
+
+
+def gather(handle: Callable[[Sequence[int]], Sequence[int | None]], *, most: int) -> list[Any]:
+    """What each of COUNT threads gets, when all but the first come while that one is handled."""
+    first_is_in, all_are_there = threading.Event(), threading.Event()
+
+    def patient(items: Sequence[int]) -> Sequence[int | None]:
+        if 0 in items:
+            first_is_in.set()
+            assert all_are_there.wait(10)
+        return handle(items)
+
+    gathering = Gathering(patient, most=most)
+    with ThreadPoolExecutor(COUNT) as pool:
+        futures = [pool.submit(gathering.join, 0)]
+        assert first_is_in.wait(10)
+        futures += [pool.submit(gathering.join, number) for number in range(1, COUNT)]
+        while len(gathering._waiting) < COUNT - 1:
+            pass
+        all_are_there.set()
+        return [future.exception() or future.result() for future in futures]
+
+
+def test_those_who_wait_are_handled_together_and_each_gets_its_own_fact() -> None:
+    batches: list[int] = []
+
+    def handle(items: Sequence[int]) -> list[int | None]:
+        batches.append(len(items))
+        return [10 * item for item in items]
+
+    facts = gather(handle, most=8)
+
+    assert facts == [0, 10, 20, 30, 40, 50]
+    assert batches == [1, COUNT - 1]
+
+
+def test_no_more_than_the_most_are_handled_at_once() -> None:
+    batches: list[int] = []
+
+    def handle(items: Sequence[int]) -> list[int | None]:
+        batches.append(len(items))
+        return list(items)
+
+    gather(handle, most=2)
+
+    assert batches == [1, 2, 2, 1]
+
+
+def test_an_error_is_for_whoever_handled_and_leaves_the_others_to_themselves() -> None:
+    def handle(items: Sequence[int]) -> list[int | None]:
+        if len(items) > 1:
+            raise ZeroDivisionError
+        return list(items)
+
+    facts = gather(handle, most=8)
+
+    assert facts[0] == 0
+    assert sum(isinstance(fact, ZeroDivisionError) for fact in facts) == 1
+    assert facts.count(None) == COUNT - 2
+
+
+@pytest.fixture
+def source(db: None) -> AlertSource:
+    return make_source(make_team(), name="prod")
+
+
+def delivery(source: AlertSource, *titles: str, **more: Any) -> Delivery:
+    alerts = [{"title": title, "external_id": title, **more} for title in titles]
+    body = json.dumps(alerts).encode()
+    return Delivery(source, body, read(body, source, kind="generic", now=NOON).alerts)
+
+
+def take_together(*deliveries: Delivery) -> list[Taken | None]:
+    return intake._take_together([(one, NOON) for one in deliveries])
+
+
+def test_news_of_several_requests_and_sources_is_stored_in_one_transaction(
+    source: AlertSource, django_assert_max_num_queries: Any
+) -> None:
+    other = make_source(make_team("Web"), name="web", key="w" * 32)
+    requests = [delivery(source, "a"), delivery(other, "b", "c"), delivery(source, "d")]
+
+    with django_assert_max_num_queries(14):
+        taken = take_together(*requests)
+
+    incidents = {row.title: row for row in Incident.objects.select_related("team")}
+    assert [one and one.incidents for one in taken] == [
+        [incidents["a"].pk],
+        [incidents["b"].pk, incidents["c"].pk],
+        [incidents["d"].pk],
+    ]
+    assert incidents["c"].team.name == "Web"
+    assert {row.title: row.incident_id for row in Alert.objects.all()} == {
+        title: incident.pk for title, incident in incidents.items()
+    }
+    assert TimelineEntry.objects.count() == OpenGroup.objects.count() == 4
+    assert [bytes(row.body) for row in ReceivedPayload.objects.order_by("pk")] == [
+        one.body for one in requests
+    ]
+
+
+def test_what_meets_something_is_left_to_its_own_request(source: AlertSource) -> None:
+    intake.take(delivery(source, "known"), now=NOON)
+    repeat = delivery(source, "known")
+    end = delivery(source, "known", status="resolved")
+
+    taken = take_together(repeat, delivery(source, "new"), end, delivery(source, "new"))
+
+    assert [one is None for one in taken] == [True, False, True, True]
+    assert Incident.objects.count() == 2
+
+
+def test_a_request_that_cannot_be_stored_costs_the_others_nothing(
+    source: AlertSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_one(*rows: Any) -> None:
+        if any(isinstance(row, Alert) and row.title == "bad" for row in rows):
+            raise ZeroDivisionError
+        insert(*rows)
+
+    monkeypatch.setattr("alertsources.admission.insert", refuse_one)
+
+    together = take_together(delivery(source, "good"), delivery(source, "bad"))
+    alone = intake.take(delivery(source, "good"), now=NOON + minutes(1))
+
+    assert together == [None, None]
+    assert Incident.objects.get().pk == alone.incidents[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_new_alert_from_many_threads_makes_one_incident_and_counts() -> None:
+    source = make_source(make_team(), name="prod")
+    start = threading.Barrier(COUNT)
+
+    def send(number: int) -> Taken:
+        try:
+            start.wait(10)
+            return intake.take(delivery(source, "same", f"own {number}"), now=NOON)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(COUNT) as pool:
+        taken = list(pool.map(send, range(COUNT)))
+
+    assert Alert.objects.get(title="same").count == COUNT
+    assert Incident.objects.count() == COUNT + 1
+    assert all(one.result == "taken" for one in taken)
