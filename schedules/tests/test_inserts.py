@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from pagerpal.testing import NOON, make_rotation, make_team, make_user, minutes
 from schedules.inserts import insert
-from schedules.models import Override, Team
+from schedules.models import Membership, Override, Team
 
 pytestmark = pytest.mark.django_db
 
@@ -46,3 +46,11 @@ def test_a_broken_rule_of_the_database_is_an_integrity_error() -> None:
 def test_nothing_to_insert_asks_the_database_nothing(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     with django_assert_num_queries(0):
         insert()
+
+
+def test_choices_are_stored_as_their_texts() -> None:
+    membership = Membership(team=make_team(), user=make_user("alice"), role=Membership.Role.LEAD)
+
+    insert(membership)
+
+    assert Membership.objects.get(pk=membership.pk, role="lead").role == "lead"
