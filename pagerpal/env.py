@@ -95,6 +95,26 @@ def url(name: str, default: str) -> str:
     return value
 
 
+def optional_url(name: str) -> str:
+    """As `url`; empty where it is not set."""
+    return url(name, "https://example.api.infobip.com") if text(name) else ""
+
+
+def providers(name: str, **configured: bool) -> list[str]:
+    """In which order providers are tried; unset: those that are configured.
+
+    One that is named but not configured stops the start: whoever named it counts on it.
+    """
+    named = words(name)
+    for provider in named:
+        if provider not in configured:
+            known = ", ".join(configured)
+            raise ImproperlyConfigured(f"{name}={provider!r}: expected one of {known}")
+        if not configured[provider]:
+            raise ImproperlyConfigured(f"{name}: {provider} is named, but its settings are not set")
+    return named or [provider for provider, is_set in configured.items() if is_set]
+
+
 def database(name: str, default: str) -> dict[str, object]:
     """A database URL as Django's settings want it: SQLite or PostgreSQL."""
     value = text(name, default)

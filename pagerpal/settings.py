@@ -197,6 +197,32 @@ SMTP_FROM = env.text("SMTP_FROM")
 # auto: TLS on port 465, STARTTLS on any other; none: a local relay without encryption.
 SMTP_SECURITY = env.choice("SMTP_SECURITY", "auto", ("auto", "none"))
 
+# SMS and WhatsApp; the order in which providers are tried is that of the names.
+TWILIO_BASE_URL = env.url("TWILIO_BASE_URL", "https://api.twilio.com")
+TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = env.text("TWILIO_AUTH_TOKEN")
+TWILIO_SMS_FROM = env.text("TWILIO_SMS_FROM")
+TWILIO_WHATSAPP_FROM = env.text("TWILIO_WHATSAPP_FROM")
+# Infobip gives every account a host of its own.
+INFOBIP_BASE_URL = env.optional_url("INFOBIP_BASE_URL")
+INFOBIP_API_KEY = env.text("INFOBIP_API_KEY")
+INFOBIP_SMS_SENDER = env.text("INFOBIP_SMS_SENDER")
+INFOBIP_WHATSAPP_SENDER = env.text("INFOBIP_WHATSAPP_SENDER")
+# Unset: the endpoint for receipts does not exist.
+INFOBIP_RECEIPT_TOKEN = env.text("INFOBIP_RECEIPT_TOKEN")
+_has_twilio = bool(TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)
+_has_infobip = bool(INFOBIP_BASE_URL and INFOBIP_API_KEY)
+SMS_PROVIDERS = env.providers(
+    "SMS_PROVIDERS",
+    twilio=_has_twilio and bool(TWILIO_SMS_FROM),
+    infobip=_has_infobip and bool(INFOBIP_SMS_SENDER),
+)
+WHATSAPP_PROVIDERS = env.providers(
+    "WHATSAPP_PROVIDERS",
+    infobip=_has_infobip and bool(INFOBIP_WHATSAPP_SENDER),
+    twilio=_has_twilio and bool(TWILIO_WHATSAPP_FROM),
+)
+
 # --- Language, time, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True
