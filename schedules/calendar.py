@@ -275,7 +275,10 @@ def _bars(shifts: Sequence[PlannedShift], span: Span, pen: Pen) -> list[list[Bar
     for shift in shifts:
         if _is_outside(shift) or shift.ends_at <= span.starts_at:
             continue
-        is_first = shift.starts_at >= span.starts_at
+        # A gap without a beginning of its own begins where the page does.
+        is_first = shift.starts_at >= span.starts_at and (
+            shift.person is not None or shift.starts_at > span.starts_at
+        )
         drawn = pen.draw(shift)
         for week, column, width in _pieces(span.slot(shift.starts_at), span.slot(shift.ends_at)):
             if week < span.weeks:

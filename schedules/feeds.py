@@ -163,7 +163,7 @@ def new_link(request: HttpRequest) -> HttpResponse:
     ended = "" if is_new else " The old one no longer works: whoever used it needs the new one."
     messages.success(request, f"The link is made.{ended}")
     team = owner.get("team") or (owner["rotation"].team if "rotation" in owner else None)
-    query = f"?team={team.pk}" if team else "?team=mine"
+    query = f"?subscribe=1&team={team.pk if team else 'mine'}"
     return redirect(f"{reverse('schedules:calendar')}{query}#subscribe")
 
 

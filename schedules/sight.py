@@ -37,8 +37,13 @@ def rotations_shown(
 
 def rotations_of(user: User, start: datetime, end: datetime) -> list[Rotation]:
     """Every rotation in which this person may have a shift in this time."""
-    mine = Q(pk__in=user.rotation_places.values("rotation"))
-    mine |= Q(pk__in=user.overrides.filter(ends_at__gt=start).values("rotation"))
-    mine |= Q(pk__in=user.shift_records.filter(ends_at__gt=start).values("rotation"))
-    mine |= Q(kept_user=user)
+    records = user.shift_records.filter(ends_at__gt=start)
+    mine = has_turns(user, since=start) | Q(pk__in=records.values("rotation"))
     return rotations_shown(Rotation.objects.filter(mine), start, end)
+
+
+def has_turns(user: User, *, since: datetime) -> Q:
+    """For rotations: that this person takes turns in, or covers for somebody after `since`."""
+    places = user.rotation_places.values("rotation")
+    covers = user.overrides.filter(ends_at__gt=since).values("rotation")
+    return Q(pk__in=places) | Q(pk__in=covers) | Q(kept_user=user, kept_until__gt=since)

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+# Until then a weekday is the coming one.
+DAYS_NAMED_ALONE = 7
 
 # A state's word and drawing; "sent" is never drawn like "delivered".
 WORDS = {"acknowledged": "acked", "pending": "due", "sending": "being sent"}
@@ -57,6 +59,22 @@ def when(context: template.Context, moment: datetime | None) -> str:
     if moment is None:
         return ""
     return format_html('<time datetime="{}">{}</time>', _iso(moment), clock(moment, _now(context)))
+
+
+@register.simple_tag(takes_context=True)
+def when_day(context: template.Context, moment: datetime) -> str:
+    """A clock time with its weekday, for what is planned: `Mon 09:00`, `Mon 30 Nov 09:00`."""
+    now = _now(context)
+    local, today = timezone.localtime(moment), timezone.localtime(now)
+    away = (local.date() - today.date()).days
+    if away == 0:
+        text = f"{local:%H:%M}"
+    elif 0 < away < DAYS_NAMED_ALONE:
+        text = f"{local:%a %H:%M}"
+    else:
+        year = "" if local.year == today.year else f" {local.year}"
+        text = f"{local:%a} {local.day} {local:%b}{year} {local:%H:%M}"
+    return format_html('<time datetime="{}">{}</time>', _iso(moment), text)
 
 
 @register.simple_tag(takes_context=True)

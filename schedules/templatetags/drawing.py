@@ -71,12 +71,12 @@ def _bar(has_link: bool, has_note: bool, has_time: bool, is_narrow: bool) -> str
 
 @cache
 def _line(has_link: bool, has_theirs: bool, with_rotation: bool, with_team: bool) -> str:
-    names = " ".join(["<bdi>{team}</bdi>"] * with_team + ["<bdi>{rotation}</bdi>"] * with_rotation)
+    more = ["<bdi>{team}</bdi>"] * with_team + ["<bdi>{rotation}</bdi>"] * with_rotation
+    more += ["{theirs} there"] * has_theirs
     who = "<b><bdi>{name}</bdi></b> {note}"
-    theirs = " <small>{theirs} there</small>" if has_theirs else ""
-    where = f" <small>{names}</small>" if names else ""
+    small = f" <small>{', '.join(more)}</small>" if more else ""
     begins = '<time datetime="{iso}">{day}, {clock}</time>'
-    inner = f"{begins} <span>{who}{theirs}{where}</span> <span>{{length}}</span>"
+    inner = f"{begins} <span>{who}{small}</span> <span>{{length}}</span>"
     return f"<li>{_framed(inner, has_link)}</li>"
 
 
