@@ -7,7 +7,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -102,6 +102,19 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
     def due(self, now: datetime) -> Self:
         return self.filter(state=Incident.State.TRIGGERED, escalate_at__lte=now)
+
+    def urgent_first(self) -> Self:
+        """Triggered first, then by severity, then newest; among resolved ones only newest."""
+        is_resolved = When(state=Incident.State.RESOLVED, then=Value(0))
+        by_state = Case(
+            When(state=Incident.State.TRIGGERED, then=Value(0)),
+            When(state=Incident.State.ACKNOWLEDGED, then=Value(1)),
+            default=Value(2),
+        )
+        ranks = (When(severity=word, then=Value(rank)) for word, rank in SEVERITY_RANK.items())
+        return self.order_by(
+            by_state, Case(is_resolved, *ranks, default=Value(9)), "-opened_at", "-pk"
+        )
 
     def visible_to(self, user: User) -> Self:
         """Admins see all; everybody else what their teams answer for, they own, or paged them."""

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from incidents import engine, rounds
+from incidents import engine, gaps, handovers, rounds
 from incidents.rounds import Job
-from notifications import dispatch
+from notifications import dispatch, reminders
 from notifications.kicks import SEND_DUE, kick
+from schedules import records
 
 # No new incident is begun later than this after the task's start, and whatever it sends must be
 # done before the queue would kill the task (seconds).
@@ -20,7 +21,13 @@ LONGEST_SEND = 8.0
 
 # A little less than the time between two kicks, so that no kick comes just too early.
 SOON = timedelta(seconds=25)
-JOBS: tuple[Job, ...] = ()
+JOBS = (
+    Job("records", SOON, lambda now: records.record_past(now=now)),
+    # Written an hour before they are due, so that a minute is soon enough.
+    Job("reminders", timedelta(seconds=55), reminders.plan),
+    Job("handovers", SOON, handovers.tell),
+    Job("gaps", timedelta(minutes=10), gaps.tell_leads),
+)
 
 
 def run_due_steps() -> None:

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page as ListPage
 from django.core.paginator import Paginator
 from django.db import DatabaseError
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -27,7 +27,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from incidents import acts, lifecycle, situation
 from incidents.answers import Answer, BadToken, ExpiredToken, read_token
 from incidents.lifecycle import Actor, Refused
-from incidents.models import SEVERITY_RANK, Incident, Page, Severity, TimelineEntry
+from incidents.models import Incident, IncidentQuerySet, Page, Severity, TimelineEntry
 from incidents.timeline import LONGEST
 from schedules.models import Team, User
 
@@ -48,7 +48,7 @@ def incident_list(request: HttpRequest) -> HttpResponse:
     visible = Incident.objects.visible_to(user)
     shown = request.GET.get("show", "open")
     shown = shown if shown in SHOWN else "open"
-    found = urgent_first(_filtered(_shown(visible, shown, user), request))
+    found = _filtered(_shown(visible, shown, user), request).urgent_first()
     page = Paginator(found.select_related("team", "owner"), PER_PAGE).get_page(
         request.GET.get("page")
     )
@@ -89,7 +89,7 @@ def _is_paging(paging: situation.Paging | None, user: User) -> bool:
     return paging is not None and user in paging.people
 
 
-def _shown(visible: QuerySet[Incident], shown: str, user: User) -> QuerySet[Incident]:
+def _shown(visible: IncidentQuerySet, shown: str, user: User) -> IncidentQuerySet:
     if shown == "all":
         return visible
     if shown == "resolved":
@@ -105,27 +105,13 @@ def _mine(user: User) -> Q:
     return Q(owner=user) | Q(Exists(called), state=State.TRIGGERED)
 
 
-def _filtered(found: QuerySet[Incident], request: HttpRequest) -> QuerySet[Incident]:
+def _filtered(found: IncidentQuerySet, request: HttpRequest) -> IncidentQuerySet:
     team, severity = request.GET.get("team", ""), request.GET.get("severity", "")
     if team.isdecimal() and len(team) < 10:
         found = found.filter(team=int(team))
     if severity in Severity.values:
         found = found.filter(severity=severity)
     return found
-
-
-def urgent_first(found: QuerySet[Incident]) -> QuerySet[Incident]:
-    """Triggered first, then by severity, then newest; among resolved ones only newest."""
-    is_resolved = When(state=State.RESOLVED, then=Value(0))
-    by_state = Case(
-        When(state=State.TRIGGERED, then=Value(0)),
-        When(state=State.ACKNOWLEDGED, then=Value(1)),
-        default=Value(2),
-    )
-    ranks = (When(severity=word, then=Value(rank)) for word, rank in SEVERITY_RANK.items())
-    return found.order_by(
-        by_state, Case(is_resolved, *ranks, default=Value(9)), "-opened_at", "-pk"
-    )
 
 
 def _digest(page: ListPage[Incident]) -> str:
@@ -135,7 +121,7 @@ def _digest(page: ListPage[Incident]) -> str:
     return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
 
 
-def _choices(visible: QuerySet[Incident], user: User, request: HttpRequest) -> dict[str, Any]:
+def _choices(visible: IncidentQuerySet, user: User, request: HttpRequest) -> dict[str, Any]:
     opened = visible.exclude(state=State.RESOLVED)
     counts = {"open": opened.count(), "mine": opened.filter(_mine(user)).count()}
     teams = Team.objects.all() if user.is_superuser else user.teams.all()

@@ -88,16 +88,18 @@ def _open_incidents(facts: Facts) -> str:
 
 def _gaps(facts: Facts, clock: _Clock) -> Words:
     found = list(facts["gaps"])
-    lines = [
-        f"{clock.tell(gap.get('starts_at'))} to {clock.tell(gap.get('ends_at'))}: "
-        f"{one_line(str(gap.get('why') or ''))}"
-        for gap in found[:MOST_LINES]
-    ]
+    lines = [_gap(gap, clock) for gap in found[:MOST_LINES]]
     if more := len(found) - len(lines):
         lines.append(f"And {more} more.")
     times = f"Times of {clock.name}. An override or a contact method closes a gap."
     title = f"{_name(facts, 'team')}: nobody would be paged at some time in the next 7 days"
     return Words(title, [*lines, times])
+
+
+def _gap(gap: Facts, clock: _Clock) -> str:
+    starts, ends = clock.tell(gap.get("starts_at")), clock.tell(gap.get("ends_at"))
+    until = f"to {ends}" if ends else "with no end in sight"
+    return f"{starts or 'Now'} {until}: {one_line(str(gap.get('why') or ''))}"
 
 
 def _where(facts: Facts) -> str:

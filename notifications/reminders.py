@@ -16,7 +16,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.models import F, Max
 from django.dispatch import receiver
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from notifications import outbox
 from notifications.models import TAKEN, UNFINISHED, Notification
@@ -106,7 +106,7 @@ def facts_of(duty: PlannedShift, hands_over: User | None) -> dict[str, Any]:
         "starts_at": duty.starts_at.isoformat(),
         "ends_at": None if is_endless else duty.ends_at.isoformat(),
         "hands_over": str(hands_over or ""),
-        "open_path": _calendar(),
+        "open_path": f"{reverse('schedules:calendar')}?team={duty.rotation.team_id}",
     }
 
 
@@ -261,10 +261,3 @@ def _began_earlier(one: _Wanted) -> bool:
         if row.void_at and oncall.who_is_on_call(rotation, row.void_at) != one.person:
             return True
     return False
-
-
-def _calendar() -> str:
-    try:
-        return reverse("schedules:calendar")
-    except NoReverseMatch:
-        return "/calendar"

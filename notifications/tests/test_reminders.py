@@ -83,7 +83,7 @@ def test_it_comes_a_day_before_the_shift_and_says_all_about_it(
     assert message.title == "On call from Mon 30 Nov 09:00: Platform"
     assert "ends Mon 7 Dec 09:00 (UTC)" in message.body
     assert "alice hands over to you." in message.body
-    assert message.open_url.endswith("/calendar")
+    assert message.open_url.endswith(f"/calendar?team={rotation.team_id}")
 
 
 def test_it_is_written_shortly_before_it_is_due_and_that_is_no_trouble(
