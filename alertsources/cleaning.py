@@ -46,6 +46,10 @@ class CleanAlert:
     note: str = ""
     # Its repeats share nothing but the key: each is news to whoever owns the incident.
     is_always_news: bool = False
+    # When the sender saw this state.
+    occurred_at: datetime | None = None
+    is_test: bool = False
+    is_record_only: bool = False
 
     @property
     def is_firing(self) -> bool:
@@ -66,10 +70,15 @@ def clean(alert: ParsedAlert, source: AlertSource) -> CleanAlert:
         detail=paragraphs(alert.detail, LONGEST_DETAIL),
         severity=severity_of(alert.severity, source.default_severity),
         labels=clean_labels(alert.labels),
-        links=clean_links(alert.links),
+        links=clean_links(
+            [*alert.links, Link("image", alert.image)] if alert.image else alert.links
+        ),
         started_at=alert.started_at,
         closes_group=alert.closes_group and bool(alert.group),
         note=_foreign_team(alert.team, source),
+        occurred_at=alert.occurred_at,
+        is_test=alert.is_test,
+        is_record_only=alert.is_record_only,
     )
 
 

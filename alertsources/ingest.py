@@ -18,9 +18,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from alertsources import intake, reading
 from alertsources.intake import Delivery, Taken
-from alertsources.models import ReceivedPayload
+from alertsources.models import AlertSource, ReceivedPayload
 from alertsources.senders import Sender, keys_in, sender_of
-from alertsources.sources.base import registry
+from alertsources.sources import base
+from alertsources.sources.base import BadSignature, registry
 
 logger = logging.getLogger(__name__)
 
@@ -75,18 +76,40 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     source = sender.source
     body = _body_of(request)
     notes = []
+    _check(source.kind, body, request, source)
     if kind and kind not in registry:
         notes.append(f"There is no kind {kind!r:.40}; read as {source.kind}.")
     otherwise = "" if kind else GENERIC
     kind = kind if kind in registry else source.kind
-    read = reading.read(body, source, kind=kind, otherwise=otherwise, now=now)
+    if kind != source.kind:
+        _check(kind, body, request, source)
+    headers = request.headers
+    read = reading.read(body, source, kind=kind, otherwise=otherwise, now=now, headers=headers)
     if read.kind != kind:
         notes.append(f"Read as {read.kind}, as it is no message of {kind}.")
     content_type = request.headers.get("Content-Type", "")
     delivery = Delivery(
         source, body, read.alerts, sender.policy, content_type, troubles=read.troubles, notes=notes
     )
-    return intake.take(delivery, now=now), len(read.alerts)
+    taken = intake.take(delivery, now=now)
+    _respond(read.kind, body, request, source)
+    return taken, len(read.alerts)
+
+
+def _check(kind: str, body: bytes, request: HttpRequest, source: AlertSource) -> None:
+    """Signatures are those of the source's own kind, whatever kind the address names."""
+    try:
+        base.check(kind, body, request.headers, source)
+    except BadSignature as refused:
+        raise Rejected(403, str(refused)) from None
+
+
+def _respond(kind: str, body: bytes, request: HttpRequest, source: AlertSource) -> None:
+    """It is stored, so the sender must not come again whatever happens here."""
+    try:
+        base.respond(kind, body, request.headers, source)
+    except Exception:
+        logger.exception("What a message of source %s asked for was not done", source.pk)
 
 
 def _sender(request: HttpRequest, key: str, *, now: datetime) -> Sender:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from alertsources import grouping
 from alertsources.cleaning import CleanAlert, clean, one_line, paragraphs
+from alertsources.decoding import decode
 from alertsources.models import AlertSource
-from alertsources.sources.base import FIRING, Unreadable, registry
+from alertsources.sources.base import FIRING, Unreadable, parser_of, registry
+
+__all__ = ["Reading", "decode", "read", "unreadable"]
 
 logger = logging.getLogger(__name__)
 
 # Each alert may open an incident; a body of 1 MiB could name 60,000.
 MOST_ALERTS = 1000
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,13 @@ class Reading:
 
 
 def read(
-    body: bytes, source: AlertSource, *, kind: str, now: datetime, otherwise: str = ""
+    body: bytes,
+    source: AlertSource,
+    *,
+    kind: str,
+    now: datetime,
+    otherwise: str = "",
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Reading:
     """The alerts in a body, whatever its content type says. Never raises.
 
@@ -38,9 +50,9 @@ def read(
     unreadable, the alert that says so is among them. Of several alerts with one key the last
     counts.
     """
-    reading, is_foreign = _read_as(kind, body, source)
+    reading, is_foreign = _read_as(kind, body, headers, source)
     if is_foreign and otherwise not in {"", kind}:
-        other, _ = _read_as(otherwise, body, source)
+        other, _ = _read_as(otherwise, body, headers, source)
         reading = other if other.alerts else reading
     if reading.troubles:
         logger.info("Unreadable alert from source %s: %s", source.pk, reading.troubles[-1])
@@ -50,13 +62,15 @@ def read(
     return reading
 
 
-def _read_as(kind: str, body: bytes, source: AlertSource) -> tuple[Reading, bool]:
+def _read_as(
+    kind: str, body: bytes, headers: Mapping[str, str], source: AlertSource
+) -> tuple[Reading, bool]:
     """What this kind makes of a body, and whether it gave up before it found any alert in it."""
     alerts: dict[str, CleanAlert] = {}
     troubles: list[str] = []
     is_foreign = False
     try:
-        for item in _items(body, kind):
+        for item in _items(kind, body, headers, source):
             if isinstance(item, Unreadable):
                 troubles.append(item.why)
             else:
@@ -68,28 +82,12 @@ def _read_as(kind: str, body: bytes, source: AlertSource) -> tuple[Reading, bool
     return Reading(list(alerts.values()), troubles, kind), is_foreign
 
 
-def _items(body: bytes, kind: str) -> Any:
-    found = registry[kind].parse(decode(body))
+def _items(kind: str, body: bytes, headers: Mapping[str, str], source: AlertSource) -> Any:
+    parse_body = parser_of(kind)
+    found = parse_body(body, headers, source) if parse_body else registry[kind].parse(decode(body))
     yield from islice(found, MOST_ALERTS)
     if next(found, None) is not None:
         yield Unreadable(f"it names more than {MOST_ALERTS} alerts; the rest was not read")
-
-
-def decode(body: bytes) -> Any:
-    """The JSON in a body: UTF-8, -16 or -32, with or without a byte order mark.
-
-    Bytes that are no text become replacement characters: a title with a hole pages better than
-    no title.
-    """
-    try:
-        return json.loads(body.decode(json.detect_encoding(body), "replace"))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise ValueError(f"it is not JSON ({error.msg}, {where})") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    except ValueError:
-        raise ValueError("it holds a number that is too long") from None
 
 
 def unreadable(source: AlertSource, body: bytes, *, why: list[str], now: datetime) -> CleanAlert:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from alertsources.models import AlertSource
 
 FIRING = "firing"
 RESOLVED = "resolved"
@@ -34,6 +37,11 @@ class ParsedAlert:
     started_at: datetime | None = None  # the sender's own start time
     team: str = ""  # a team id the sender asked for
     closes_group: bool = False  # a resolve that stands for every alert of its group
+    image: str = ""  # an http(s) address
+    # When the sender saw this state; what is older than the state that is known is ignored.
+    occurred_at: datetime | None = None
+    is_test: bool = False  # the sender's own test button
+    is_record_only: bool = False  # kept, opens nothing
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,23 @@ class Unreadable:
     why: str
 
 
+class BadSignature(Exception):
+    """The signature is missing or wrong; its text is one sentence for the sender, answered 403."""
+
+
 class Source(Protocol):
-    """One file beside this one."""
+    """One file beside this one.
+
+    It may also have any of these; headers are found whatever the case of their names:
+
+    - `reads_bytes = True` and `parse_body(body, headers, source)`, which is then called in place
+      of `parse` for requests: for what is more than decoded JSON, or depends on the source's
+      settings. The same promises as `parse`.
+    - `reads_query = True`: it sends what it has to say in the query of a GET, too.
+    - `check(body, headers, source)`, which raises BadSignature. Called before anything is stored.
+    - `respond(body, headers, source)`, called after the request is stored, outside of any
+      transaction: for what the message asks us to do.
+    """
 
     slug: ClassVar[str]
     label: ClassVar[str]
@@ -59,6 +82,9 @@ class Source(Protocol):
         """
 
 
+BodyParser = Callable[[bytes, Mapping[str, str], "AlertSource"], Iterator[ParsedAlert | Unreadable]]
+
+
 def each(
     items: list[Any], read: Callable[[Any], ParsedAlert]
 ) -> Iterator[ParsedAlert | Unreadable]:
@@ -70,6 +96,28 @@ def each(
             yield Unreadable(f"alert {place}: {error}")
         except Exception as error:  # a shape its author did not think of
             yield Unreadable(f"alert {place} has another shape than expected ({error!r})")
+
+
+def parser_of(kind: str) -> BodyParser | None:
+    """How this kind reads the bytes themselves, if it does."""
+    source = registry[kind]
+    return getattr(source, "parse_body", None) if getattr(source, "reads_bytes", False) else None
+
+
+def check(kind: str, body: bytes, headers: Mapping[str, str], source: AlertSource) -> None:
+    """Raise BadSignature for what this kind's sender cannot have signed."""
+    if checking := getattr(registry.get(kind), "check", None):
+        checking(body, headers, source)
+
+
+def respond(kind: str, body: bytes, headers: Mapping[str, str], source: AlertSource) -> None:
+    """Do what the message asks for, now that it is stored."""
+    if responding := getattr(registry.get(kind), "respond", None):
+        responding(body, headers, source)
+
+
+def reads_query(kind: str) -> bool:
+    return bool(getattr(registry.get(kind), "reads_query", False))
 
 
 registry: dict[str, Source] = {}
