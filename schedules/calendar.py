@@ -57,8 +57,13 @@ class Span:
         return self.first + self.weeks * ONE_WEEK
 
     @property
-    def previous(self) -> date:
-        return self.first - 13 * ONE_WEEK
+    def earlier(self) -> date | None:
+        """Where the page before this one begins; None for the first there is."""
+        return max(self.first - 13 * ONE_WEEK, EARLIEST) if self.first > EARLIEST else None
+
+    @property
+    def later(self) -> date | None:
+        return self.next if self.next <= LATEST else None
 
     @cached_property
     def starts_at(self) -> datetime:
@@ -75,10 +80,11 @@ class Span:
         return at.astimezone(ZoneInfo(self.zone)).date()
 
     def slot(self, at: datetime) -> int:
-        """The nearest edge between slots, counted from the first, by the clock on the wall."""
+        """The nearest edge between slots, by the clock on the wall, that is of the same day."""
         local = at.astimezone(ZoneInfo(self.zone))
         hours = local.hour + local.minute / 60
-        slot = (local.date() - self.first).days * SLOTS + int(hours * SLOTS / 24 + 0.5)
+        nearest = min(int(hours * SLOTS / 24 + 0.5), SLOTS - 1)
+        slot = (local.date() - self.first).days * SLOTS + nearest
         return min(max(slot, 0), self.weeks * WEEK)
 
 
@@ -280,16 +286,17 @@ def _bars(shifts: Sequence[PlannedShift], span: Span, pen: Pen) -> list[list[Bar
             shift.person is not None or shift.starts_at > span.starts_at
         )
         drawn = pen.draw(shift)
-        for week, column, width in _pieces(span.slot(shift.starts_at), span.slot(shift.ends_at)):
-            if week < span.weeks:
-                found[week].append(Bar(drawn, column + 1, width, is_first))
-                is_first = False
+        for week, column, width in _pieces(shift, span):
+            found[week].append(Bar(drawn, column + 1, width, is_first))
+            is_first = False
     return found
 
 
-def _pieces(first: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Week, column and width of each week's part of a shift between these slots."""
-    if end - first < LEAST_WIDTH:
+def _pieces(shift: PlannedShift, span: Span) -> Iterator[tuple[int, int, int]]:
+    """Week, column and width of each week's part of a shift, as far as the page shows it."""
+    first, end = span.slot(shift.starts_at), span.slot(shift.ends_at)
+    is_whole = shift.starts_at >= span.starts_at and shift.ends_at <= span.ends_at
+    if is_whole and end - first < LEAST_WIDTH:
         week, column = divmod(first, WEEK)
         yield week, min(column, WEEK - LEAST_WIDTH), LEAST_WIDTH
         return
