@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,25 +18,17 @@ from django.views.decorators.http import require_safe
 
 from alertsources.models import Alert, AlertSource
 from incidents.models import EscalationPolicy, Incident
-from incidents.views import rows, urgent_first
+from incidents.views import rows
 from notifications.models import ContactMethod
-from pagerpal import health
+from pagerpal import attention, health
 from pagerpal.models import WorkerHeartbeat
-from schedules import oncall
+from schedules import sight
+from schedules.duty import Duty, duties_at
 from schedules.models import Rotation, Team, User
+from schedules.sight import teams_of
 
 # The list has the rest.
 MOST_INCIDENTS = 20
-
-
-@dataclass(frozen=True)
-class Duty:
-    """Who is on call in one rotation, until when, and who follows."""
-
-    rotation: Rotation
-    person: User | None
-    until: datetime | None
-    then: User | None
 
 
 @dataclass(frozen=True)
@@ -64,14 +56,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def _live(user: User, now: datetime) -> dict[str, Any]:
-    opened = urgent_first(Incident.objects.visible_to(user).open())
+    opened = Incident.objects.visible_to(user).open().urgent_first()
     count = opened.count()
     shown = list(opened.select_related("team", "owner")[:MOST_INCIDENTS])
-    duties = on_duty(teams_of(user), now)
+    duties = on_duty(user, now)
     return {
         "now": now,
         "duties": duties,
         "mine": [duty for duty in duties if duty.person == user],
+        "attention": attention.of(user, now),
         "count": count,
         "rows": rows(shown, user),
         "more": count - len(shown),
@@ -96,21 +89,14 @@ def _last_closed(user: User) -> Incident | None:
     return closed.order_by("-resolved_at").first()
 
 
-def teams_of(user: User) -> QuerySet[Team]:
-    """Admins look after all teams, everybody else after their own."""
-    teams = Team.objects.filter(is_active=True)
-    return teams if user.is_superuser else teams.filter(memberships__user=user)
+def on_duty(user: User, now: datetime) -> list[Duty]:
+    """Who would be paged now, and who after that, in the rotations of this person's teams.
 
-
-def on_duty(teams: QuerySet[Team], now: datetime) -> list[Duty]:
-    """For every rotation of these teams who would be paged now, and who after that."""
-    rotations = Rotation.objects.filter(team__in=teams, is_active=True).select_related("team")
-    people = oncall.people_on_call([rotation.pk for rotation in rotations], now)
-    duties = []
-    for rotation in rotations:
-        until, then = oncall.next_on_call(rotation, now) or (None, None)
-        duties.append(Duty(rotation, people[rotation.pk], until, then))
-    return duties
+    And in whatever other team they take turns or cover: whoever is on call must see it here.
+    """
+    theirs = Q(team__in=teams_of(user)) | sight.has_turns(user, since=now)
+    rotations = Rotation.objects.filter(theirs, is_active=True, team__is_active=True)
+    return duties_at(rotations.select_related("team"), now)
 
 
 def set_up(now: datetime) -> list[Task]:
@@ -169,14 +155,24 @@ def _last_beat() -> datetime | None:
 def _digest(live: dict[str, Any], now: datetime) -> str:
     """Stands for what the live part shows; its ages may be a minute old, so that counts too."""
     said: Iterable[Any] = (
-        [
-            (duty.rotation.pk, str(duty.person), duty.until, str(duty.then))
-            for duty in live["duties"]
-        ],
+        [_said_of(duty) for duty in live["duties"]],
         [(row["incident"].pk, row["incident"].revision) for row in live["rows"]],
+        live["attention"].digest,
         live["count"],
         live["verdict"].troubles,
         live["verdict"].notes,
         now.strftime("%H:%M"),
     )
     return hashlib.blake2s(repr(said).encode(), digest_size=8).hexdigest()
+
+
+def _said_of(duty: Duty) -> tuple[Any, ...]:
+    following = duty.following
+    return (
+        duty.rotation.pk,
+        str(duty.person),
+        duty.is_gap,
+        duty.until,
+        duty.then and (str(duty.then.person), duty.then.why),
+        following and (str(following.person), following.starts_at),
+    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, time
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alertsources.models import Alert
@@ -24,7 +27,7 @@ from pagerpal.testing import (
     make_user,
     minutes,
 )
-from schedules.models import Override, Team, User
+from schedules.models import Override, Rotation, RotationWindow, Team, User
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -57,6 +60,12 @@ def words(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
+def cover(rotation: Rotation, user: User | None, length: int) -> None:
+    """From five minutes ago, for so many minutes from now."""
+    start, end = NOON - minutes(5), NOON + minutes(length)
+    Override.objects.create(rotation=rotation, user=user, starts_at=start, ends_at=end)
+
+
 def beat() -> None:
     now = timezone.now()
     WorkerHeartbeat.objects.create(name="host-1", started_at=now, beat_at=now)
@@ -87,20 +96,76 @@ def test_it_says_that_i_am_on_call_and_until_when(page: Client, alice: User) -> 
     text = words(page.get("/"))
 
     # Weekly from 2 November: the fourth week is alice's; 09:00 UTC is 10:00 in Berlin.
-    assert "You are on call for <strong><bdi>Platform</bdi></strong> until" in text
-    assert ">30 Nov 10:00</time>. Then <bdi>bob</bdi>." in text
+    assert "YOU are on call</strong> for <strong><bdi>Platform</bdi></strong>" in text
+    assert ">Mon 30 Nov 10:00</time>. Then <bdi>bob</bdi>." in text
+
+
+def test_whoever_covers_in_a_team_that_is_not_theirs_is_told_too(page: Client, alice: User) -> None:
+    rotation = make_rotation(make_team("Strangers"), make_user("carol"))
+    cover(rotation, alice, 60)
+
+    assert "YOU are on call</strong> for <strong><bdi>Strangers" in words(page.get("/"))
 
 
 def test_a_gap_is_called_nobody(page: Client, alice: User) -> None:
-    rotation = make_rotation(make_team("Platform", alice), alice)
-    Override.objects.create(
-        rotation=rotation, user=None, starts_at=NOON - minutes(5), ends_at=NOON + minutes(60)
-    )
+    make_rotation(make_team("Platform", alice), alice, starts_on=date(2026, 11, 24))
 
     text = words(page.get("/"))
 
-    assert '<strong class="nobody">NOBODY</strong>' in text
-    assert ">14:00</time>, then <bdi>alice</bdi>" in text
+    assert '<strong class="nobody">NOBODY</strong> until' in text
+    assert ">Tue 10:00</time>. Then <bdi>alice</bdi>." in text
+
+
+def test_nobody_on_purpose_is_no_gap(page: Client, alice: User) -> None:
+    rotation = make_rotation(make_team("Platform", alice), alice)
+    cover(rotation, None, 60)
+
+    text = words(page.get("/"))
+
+    assert "NOBODY" not in text
+    assert "Nobody, on purpose</span> until" in text
+    assert ">14:00</time>. Then <bdi>alice</bdi>." in text
+
+
+def test_time_outside_a_rotations_hours_is_no_gap(page: Client, alice: User) -> None:
+    rotation = make_rotation(make_team("Platform", alice), alice)
+    RotationWindow.objects.create(rotation=rotation, days="01", starts=time(9), ends=time(11))
+
+    text = words(page.get("/"))
+
+    assert "NOBODY" not in text
+    assert "Outside its hours</span> until" in text
+    assert ">Tue 10:00</time>. Then <bdi>alice</bdi>." in text
+
+
+def test_whoever_goes_off_with_the_hours_sees_who_comes_on_with_them(
+    page: Client, alice: User
+) -> None:
+    bob = make_user("bob")
+    rotation = make_rotation(make_team("Platform", alice, bob), bob, alice, unit="days")
+    RotationWindow.objects.create(rotation=rotation, days="01234", starts=time(9), ends=time(17))
+
+    text = words(page.get("/"))
+
+    # Every second day from 2 November: this Monday, the 22nd day, is alice's.
+    assert "YOU are on call" in text
+    assert "Then nobody, outside its hours; <bdi>bob</bdi> from" in text
+    assert ">Tue 10:00</time>." in text
+
+
+def test_many_rotations_cost_no_more_queries_than_one(
+    page: Client, alice: User, django_assert_num_queries: Any
+) -> None:
+    team = make_team("Platform", alice)
+    make_rotation(team, alice)
+    page.get("/")
+    with CaptureQueriesContext(connection) as with_one:
+        page.get("/")
+    for number in range(6):
+        make_rotation(team, alice, make_user(f"person{number}"), name=f"number {number}")
+
+    with django_assert_num_queries(len(with_one)):
+        page.get("/")
 
 
 def test_only_my_teams_are_shown_but_admins_see_all(client: Client, alice: User) -> None:
