@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Self
+from datetime import timedelta
+from typing import Any, Self
 
+from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
 from django.utils import timezone
 
 from alertsources.sources.base import source_choices
 from incidents.models import EscalationPolicy, Incident, Severity
-from schedules.models import Team
+from schedules.models import Team, validate_zone
+
+# More than a small installation stores in a minute: a source that sends so much keeps others out.
+DEFAULT_LIMIT = 30_000
+DEFAULT_KEEP_DAYS = 14
+
+
+def weekdays(**options: Any) -> models.CharField[str, str]:
+    """Digits, 0 is Monday; empty where the days do not matter."""
+    known = RegexValidator(r"^[0-6]*$", "Days are digits from 0, Monday, to 6.")
+    return models.CharField(max_length=7, blank=True, validators=[known], **options)
 
 
 class AlertSource(models.Model):
@@ -59,6 +72,55 @@ class AlertSource(models.Model):
         default=True, help_text="Off: its posts are refused; its open incidents page on."
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    test_person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Paged by the sender's own test button. Empty: a test is only recorded.",
+    )
+    signing_secret = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the sender signs its messages with. Empty: signatures are not looked at.",
+    )
+    topic_arn = models.CharField(
+        max_length=256,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The SNS topic that was confirmed first; messages of others are refused.",
+    )
+    # What only one kind knows: mappings, words of recovery ...
+    settings = models.JSONField(
+        default=dict, db_default=Value({}, output_field=models.JSONField()), blank=True
+    )
+    wait_for = models.DurationField(
+        "page only if still firing after",
+        null=True,
+        blank=True,
+        help_text="As HH:MM:SS. Empty: at once.",
+    )
+    auto_resolve_after = models.DurationField(
+        "resolve when not repeated for",
+        null=True,
+        blank=True,
+        help_text="For senders that never say it is over, as HH:MM:SS. Empty: never.",
+    )
+    warn_if_silent_for = models.DurationField(
+        "warn if nothing came for", null=True, blank=True, help_text="As HH:MM:SS. Empty: never."
+    )
+    limit_per_minute = models.PositiveIntegerField(
+        "messages per minute",
+        default=DEFAULT_LIMIT,
+        db_default=DEFAULT_LIMIT,
+        help_text="What comes beyond it is refused and told to the team. 0: no limit.",
+    )
+    keep_days = models.PositiveSmallIntegerField(
+        "keep raw messages for days", default=DEFAULT_KEEP_DAYS, db_default=DEFAULT_KEEP_DAYS
+    )
 
     class Meta:
         ordering = ["team__name", "name"]
@@ -73,6 +135,15 @@ class AlertSource(models.Model):
                 | (Q(old_key_hash__isnull=False) & Q(old_key_until__isnull=False)),
                 name="source_old_key_has_an_end",
             ),
+            models.CheckConstraint(
+                condition=Q(wait_for__isnull=True) | Q(wait_for__gte=timedelta(0)),
+                name="source_wait_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(auto_resolve_after__isnull=True)
+                | Q(auto_resolve_after__gte=timedelta(minutes=1)),
+                name="source_auto_resolve_at_least_a_minute",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -81,6 +152,132 @@ class AlertSource(models.Model):
     @property
     def masked_api_key(self) -> str:
         return f"{'*' * 8}{self.key_hint}"
+
+
+class Silence(models.Model):
+    """What matches it pages nobody, from, until, in the given hours of the week; with a reason.
+
+    What is left empty matches everything; labels and title have to match all together.
+    """
+
+    team = models.ForeignKey(
+        Team,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="silences",
+        help_text="Empty: every team.",
+    )
+    source = models.ForeignKey(
+        AlertSource,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="silences",
+        help_text="Empty: every source.",
+    )
+    severities = models.JSONField(default=list, blank=True)
+    # [{"label": "job", "is": "=", "value": "backup"}]; see matching.py
+    labels = models.JSONField(default=list, blank=True)
+    title = models.CharField(
+        max_length=200, blank=True, help_text="Part of the alert's title, in any case."
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    # For windows that recur each week, by the clocks of the zone.
+    days = weekdays()
+    opens = models.TimeField(null=True, blank=True)
+    closes = models.TimeField(null=True, blank=True)
+    zone = models.CharField(max_length=64, default="UTC", validators=[validate_zone])
+    reason = models.CharField(max_length=300)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # Who created it in words, be it a person or a source.
+    created_label = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    # Ended by hand, before its time.
+    ended_at = models.DateTimeField(null=True)
+    ended_label = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["-starts_at", "-pk"]
+        indexes = [
+            models.Index(
+                fields=["ends_at"], condition=Q(ended_at__isnull=True), name="silence_standing"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")),
+                name="silence_ends_after_its_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(days="", opens__isnull=True, closes__isnull=True)
+                | (~Q(days="") & Q(opens__isnull=False, closes__isnull=False)),
+                name="silence_weekly_has_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=False) | ~Q(days=""),
+                name="silence_without_end_is_weekly",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class RoutingRule(models.Model):
+    """What becomes of a source's alerts that match; the first rule that does decides."""
+
+    class Then(models.TextChoices):
+        PAGE = "page", "page"
+        RECORD = "record", "record only"
+        DROP = "drop", "drop"
+
+    source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="rules")
+    position = models.PositiveSmallIntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+    # If: what is left empty matches everything.
+    labels = models.JSONField(default=list, blank=True)  # as a silence's
+    title = models.CharField(
+        "title matches", max_length=200, blank=True, help_text="A regular expression, in any case."
+    )
+    severities = models.JSONField(default=list, blank=True)
+    # By the clocks of the source's team.
+    days = weekdays()
+    opens = models.TimeField(null=True, blank=True)
+    closes = models.TimeField(null=True, blank=True)
+    # Then: what is left empty stays as the source has it.
+    then = models.CharField(max_length=6, choices=Then, default=Then.PAGE)
+    team = models.ForeignKey(
+        Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    policy = models.ForeignKey(
+        EscalationPolicy, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    severity = models.CharField(max_length=8, choices=Severity, blank=True)
+    wait_for = models.DurationField("page only if still firing after", null=True, blank=True)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(then__in=["page", "record", "drop"]), name="rule_then_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(opens__isnull=True, closes__isnull=True)
+                | Q(opens__isnull=False, closes__isnull=False),
+                name="rule_hours_have_both_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(wait_for__isnull=True) | Q(wait_for__gte=timedelta(0)),
+                name="rule_wait_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rule {self.position + 1}"
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -119,6 +316,19 @@ class Alert(models.Model):
     incident = models.ForeignKey(
         Incident, null=True, on_delete=models.PROTECT, related_name="alerts"
     )
+    # When it is judged anew without a post: end of a silence, of waiting, of a test, of repeats.
+    look_at = models.DateTimeField(null=True)
+    muted_by = models.ForeignKey(
+        Silence, null=True, on_delete=models.SET_NULL, related_name="alerts", db_index=False
+    )
+    # Why it fires in no incident, in words: muted, record only, waiting ...
+    muted_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # What its incident will need should one open later: detail, links, the name of its group.
+    kept = models.JSONField(null=True)
+    # When the sender's newest state change of it happened, if it says so.
+    occurred_at = models.DateTimeField(null=True)
+    # Made by the sender's own test button.
+    is_test = models.BooleanField(default=False, db_default=False)
 
     objects = AlertQuerySet.as_manager()
 
@@ -127,6 +337,18 @@ class Alert(models.Model):
         indexes = [
             models.Index(
                 fields=["sender_group"], condition=Q(status="firing"), name="alert_firing_group"
+            ),
+            models.Index(
+                fields=["look_at"], condition=Q(look_at__isnull=False), name="alert_look_at"
+            ),
+            models.Index(
+                fields=["muted_by"], condition=Q(muted_by__isnull=False), name="alert_muted_by"
+            ),
+            # How often a group opened of late.
+            models.Index(
+                fields=["group_digest", "-first_at"],
+                condition=Q(status="resolved"),
+                name="alert_past_group",
             ),
         ]
         constraints = [
@@ -154,9 +376,37 @@ class OpenGroup(models.Model):
     source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="open_groups")
     group = models.TextField(blank=True)
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="open_groups")
+    # It opened and closed again and again: its incident is held open until it has been quiet.
+    flapping_since = models.DateTimeField(null=True)
+    # When the held incident is over, while none of its alerts fires.
+    look_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["look_at"], condition=Q(look_at__isnull=False), name="group_look_at"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.group[:80]
+
+
+class SourceMinute(models.Model):
+    """What a source sent within one minute, and how much of it was beyond its limit."""
+
+    source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="minutes")
+    minute = models.DateTimeField()
+    received = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "minute"], name="source_minute_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute:%Y-%m-%d %H:%M}: {self.received}"
 
 
 class ReceivedPayload(models.Model):
