@@ -16,11 +16,12 @@ from functools import partial
 from typing import TypeVar
 
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F
 
 from alertsources.admission import Admission, Overtaken, admit_new, unmet
 from alertsources.cleaning import CleanAlert, one_line
 from alertsources.gathering import Gathering
-from alertsources.models import AlertSource, ReceivedPayload
+from alertsources.models import AlertSource, ReceivedMail, ReceivedPayload
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
 from schedules.inserts import insert
@@ -47,6 +48,8 @@ class Delivery:
     troubles: list[str] = field(default_factory=list)
     # What else the sender should know.
     notes: list[str] = field(default_factory=list)
+    # Of a mail: the row, written in the same transaction, that makes it count once.
+    mail: ReceivedMail | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def take(delivery: Delivery, *, now: datetime) -> Taken:
     A failure nobody thought of costs only the alerts that cause it, and those are paged as
     unreadable. A database that cannot work raises OperationalError: the sender has to come again.
     """
-    if len(delivery.alerts) <= MOST_ALERTS and (taken := _together.join((delivery, now))):
+    is_small = len(delivery.alerts) <= MOST_ALERTS and not delivery.mail
+    if is_small and (taken := _together.join((delivery, now))):
         return taken
     try:
         return _persist(partial(_store, delivery, now=now))
@@ -144,11 +148,20 @@ def _admit_alone(delivery: Delivery, alert: CleanAlert, *, now: datetime) -> lis
 
 def _store(delivery: Delivery, *, now: datetime) -> Taken:
     with transaction.atomic(durable=True):
+        if delivery.mail and _came_before(delivery.mail):
+            return Taken(Result.NOTHING, [], "This mail came before: it counts once.")
         admission = Admission(delivery.source, delivery.policy, now=now)
         admission.run(delivery.alerts)
         taken = _told(delivery, admission)
         insert(_payload(delivery, taken, now))
+        if delivery.mail:  # should another machine be as fast, one of us is refused and comes again
+            insert(delivery.mail)
     return taken
+
+
+def _came_before(mail: ReceivedMail) -> bool:
+    known = ReceivedMail.objects.filter(digest=mail.digest)
+    return bool(known.update(repeats=F("repeats") + 1))
 
 
 def _payload(delivery: Delivery, taken: Taken, now: datetime) -> ReceivedPayload:

@@ -433,3 +433,29 @@ class ReceivedPayload(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ReceivedMail(models.Model):
+    """A mail that was taken in: however often it is delivered or fetched, it counts once."""
+
+    source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="mails")
+    # SHA-256 of source, Message-ID, date and subject.
+    digest = models.CharField(max_length=64, unique=True)
+    received_at = models.DateTimeField(db_index=True)
+    repeats = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class MailReceiver(models.Model):
+    """One running `manage.py mail`, by which /health knows that mail is received."""
+
+    name = models.CharField(max_length=120, unique=True)
+    beat_at = models.DateTimeField()
+    # What keeps it from receiving, in one sentence each; empty when nothing does.
+    smtp_trouble = models.CharField(max_length=300, blank=True)
+    imap_trouble = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
