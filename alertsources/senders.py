@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,9 @@ from schedules.transactions import repeat_on_conflict
 # alert. Keys are compared by the index over their hashes, so the time tells nothing about a key.
 SOURCE_OF_KEY = """
     SELECT source.id, source.team_id, source.name, source.kind, source.group_by,
-        source.group_labels, source.default_severity, source.is_active, team.name,
+        source.default_severity, source.is_active, source.test_person_id, source.signing_secret,
+        source.topic_arn, source.limit_per_minute, source.group_labels, source.settings,
+        source.wait_for, source.auto_resolve_after, team.name,
         COALESCE(source.policy_id, (
             SELECT policy.id FROM incidents_escalationpolicy policy
             WHERE policy.team_id = source.team_id AND policy.is_default
@@ -33,11 +35,17 @@ SOURCE_OF_KEY = """
     WHERE source.key_hash = %s OR (source.old_key_hash = %s AND source.old_key_until > %s)
 """
 
-# In the order of the model.
-FIELDS = [
-    *("id", "team_id", "name", "kind"),
-    *("group_by", "group_labels", "default_severity", "is_active"),
+# In the order of the query; SQLite has neither JSON nor durations of its own.
+PLAIN = [
+    *("id", "team_id", "name", "kind", "group_by"),
+    *("default_severity", "is_active", "test_person_id", "signing_secret"),
+    *("topic_arn", "limit_per_minute"),
 ]
+JSON_FIELDS = ["group_labels", "settings"]
+DURATIONS = ["wait_for", "auto_resolve_after"]
+
+
+IN_MODEL_ORDER = [field.attname for field in AlertSource._meta.concrete_fields]
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,17 @@ def _sender_of(key_hash: str, now: datetime) -> Sender | None:
         found: Any = cursor.fetchone()
     if found is None:
         return None
-    *plain, labels, severity, is_active, team_name, policy_id = found
-    # SQLite has neither JSON nor booleans of its own.
-    labels = json.loads(labels) if isinstance(labels, str) else labels
-    values = [*plain, labels, severity, bool(is_active)]
+    *values, team_name, policy_id = found
+    values = dict(zip([*PLAIN, *JSON_FIELDS, *DURATIONS], values, strict=True))
+    for name in JSON_FIELDS:
+        values[name] = json.loads(values[name]) if isinstance(values[name], str) else values[name]
+    for name in DURATIONS:
+        if isinstance(values[name], int):
+            values[name] = timedelta(microseconds=values[name])
+    values["is_active"] = bool(values["is_active"])
     # Only what is known of them; a field not read here is fetched when somebody asks for it.
-    source = AlertSource.from_db(database.alias, FIELDS, values)
+    names = [name for name in IN_MODEL_ORDER if name in values]
+    source = AlertSource.from_db(database.alias, names, [values[name] for name in names])
     source.team = Team.from_db(database.alias, ["id", "name"], [source.team_id, team_name])
     pk = [policy_id]
     policy = EscalationPolicy.from_db(database.alias, ["id"], pk) if policy_id else None
