@@ -129,7 +129,8 @@ def _facts(
     form: CoverForm, rotation: Rotation | None, override: Override | None, user: User, now: datetime
 ) -> dict[str, Any]:
     """What the form's page says of the time in question, as far as that is known."""
-    start, end = (_time_in(form, name) for name in ("starts_at", "ends_at"))
+    times = form.cleaned_data if form.is_bound else form.initial
+    start, end = times.get("starts_at"), times.get("ends_at")
     planned: list[Drawn] = []
     overlaps: list[str] = []
     if rotation and start and end and start < end <= start + LONGEST:
@@ -150,12 +151,6 @@ def _facts(
         "zone": user.time_zone,
         "is_mine": bool(planned) and planned[0].shift.person == user,
     }
-
-
-def _time_in(form: CoverForm, name: str) -> datetime | None:
-    """What stands in the field now, right or not."""
-    value = form.fields[name].clean(form[name].value()) if form[name].value() else None
-    return value if isinstance(value, datetime) else None
 
 
 def _overlapping(
