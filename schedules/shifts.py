@@ -424,10 +424,11 @@ def _turns(cadence: Cadence, start: datetime, *, joined: bool = False) -> Iterat
         yield _Piece(kept.user, "", BEGINNING, min(kept_until, over))
         start = kept_until
     for user, why, begins, ends in _turns_by_cadence(cadence, start, joined=joined):
+        # Whoever is kept is on call to the end, even where a turn has begun meanwhile.
+        begins = max(begins, kept_until)
         if begins >= over:
             break
-        # Whoever is kept is on call to the end, even where a turn has begun meanwhile.
-        yield _Piece(user, why, max(begins, kept_until), min(ends, over))
+        yield _Piece(user, why, begins, min(ends, over))
     if over < FOREVER:
         yield _Piece(None, "after", over, FOREVER)
 
@@ -477,17 +478,17 @@ def _first_other(
     cadence: Cadence, person: int | None, begins: datetime, ends: datetime
 ) -> datetime | None:
     """The first instant in [begins, ends) at which, covers aside, it is not this person's."""
+    kept_until = cadence.kept.until if cadence.kept else BEGINNING
+    # From when on nobody is on call any more.
+    over = _over(cadence) if cadence.members else min(_over(cadence), kept_until)
+    if person is None and cadence.members and begins >= kept_until:
+        begins = max(begins, _turn_starts(cadence, 0))
     if begins >= ends:
         return None
-    if person is None and not cadence.kept:
-        if not cadence.members:
-            return None
-        begins = max(begins, _turn_starts(cadence, 0))
-    over = _over(cadence)
     for piece in _pieces(cadence, begins, ends, joined=True):
         if piece.user != person:
             return max(piece.begins, begins)
-        if piece.ends >= ends or (person is None and piece.begins >= over):
+        if piece.ends >= ends or (person is None and piece.ends >= over):
             return None
     return None
 

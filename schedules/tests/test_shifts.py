@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pagerpal.testing import at
 from schedules.shifts import (
@@ -321,112 +317,3 @@ def test_hours_that_never_open_hold_nothing_back() -> None:
     moment = berlin("2026-11-28 12:00")
 
     assert next_in_hours(time(9), time(9), True, BERLIN, moment) == moment
-
-
-# --- For all cadences, covers and zones -----------------------------------------------------------
-
-ZONES = [
-    "UTC",
-    "Europe/Berlin",
-    "America/New_York",
-    "America/Santiago",
-    "Australia/Lord_Howe",
-    "Antarctica/Troll",  # by two hours
-    "Africa/Casablanca",  # back for Ramadan
-    "Pacific/Apia",  # skipped 2011-12-30
-    "Asia/Kathmandu",
-]
-days = st.dates(date(2010, 12, 1), date(2013, 2, 1))
-instants = st.datetimes(
-    datetime.fromisoformat("2011-01-01"),
-    datetime.fromisoformat("2013-01-01"),
-    timezones=st.just(UTC),
-)
-walls = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30, 59]))
-
-
-@st.composite
-def cadences(draw: st.DrawFn) -> Cadence:
-    return Cadence(
-        every=draw(st.integers(1, 5)),
-        unit=draw(st.sampled_from(["days", "weeks"])),
-        starts_on=draw(days),
-        handover_time=draw(walls),
-        zone=draw(st.sampled_from(ZONES)),
-        members=tuple(draw(st.lists(st.integers(1, 4), max_size=5))),
-    )
-
-
-@st.composite
-def many_covers(draw: st.DrawFn) -> list[Cover]:
-    found = []
-    for _ in range(draw(st.integers(0, 4))):
-        starts_at = draw(instants)
-        length = timedelta(hours=draw(st.integers(0, 24 * 30)))
-        found.append(Cover(draw(st.none() | st.integers(1, 4)), starts_at, starts_at + length))
-    return found
-
-
-@given(st.sampled_from(ZONES), days, walls)
-@settings(deadline=None, max_examples=60)
-def test_a_local_time_is_the_first_instant_at_which_clocks_have_reached_it(
-    zone: str, day: date, wall: time
-) -> None:
-    target = datetime.combine(day, wall)
-    instant = target.replace(tzinfo=UTC) - timedelta(hours=26)
-
-    while instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < target:
-        instant += timedelta(minutes=1)
-
-    assert resolve_local(day, wall, zone) == instant
-
-
-@given(cadences(), many_covers(), instants, st.integers(1, 60), st.data())
-@settings(deadline=None, max_examples=150)
-def test_exactly_one_shift_answers_at_every_instant_and_agrees_with_on_call(
-    turns: Cadence, covers: list[Cover], start: datetime, length: int, data: st.DataObject
-) -> None:
-    end = start + timedelta(days=length)
-
-    found = shifts(turns, covers, start, end)
-
-    edges = [edge for s in found for edge in (s.starts_at, s.ends_at - timedelta(microseconds=1))]
-    asked = [moment for moment in edges if start <= moment < end]
-    asked += [
-        start,
-        end - timedelta(microseconds=1),
-        start + (end - start) * data.draw(st.floats(0, 0.999)),
-    ]
-    for moment in asked:
-        [answer] = [s for s in found if s.starts_at <= moment < s.ends_at]
-        assert answer.user == on_call(turns, covers, moment)
-
-
-@given(cadences(), many_covers(), instants, st.integers(1, 60))
-@settings(deadline=None, max_examples=150)
-def test_shifts_never_overlap_and_neighbours_touch(
-    turns: Cadence, covers: list[Cover], start: datetime, length: int
-) -> None:
-    end = start + timedelta(days=length)
-
-    found = shifts(turns, covers, start, end)
-
-    assert found[0].starts_at <= start
-    assert found[-1].ends_at >= end
-    assert all(s.starts_at < s.ends_at for s in found)
-    assert all(before.ends_at == after.starts_at for before, after in pairwise(found))
-
-
-@given(cadences(), many_covers(), instants)
-@settings(deadline=None, max_examples=150)
-def test_the_next_handover_is_the_first_instant_with_somebody_else(
-    turns: Cadence, covers: list[Cover], moment: datetime
-) -> None:
-    horizon = moment + timedelta(days=1000)
-
-    answer = next_handover(turns, covers, moment)
-
-    person = on_call(turns, covers, moment)
-    others = [s for s in shifts(turns, covers, moment, horizon) if s.user != person]
-    expected = next((s.starts_at for s in others if s.starts_at > moment), None)
-    assert answer == expected
