@@ -24,6 +24,8 @@ from schedules import ics, oncall, sight
 from schedules.models import CalendarFeed, Rotation, ScheduleChange, Team, User
 
 BACK, AHEAD = timedelta(days=30), timedelta(days=366)
+# The last shift, too, says who comes after it.
+BEYOND = timedelta(days=35)
 GONE = (
     "There is no such calendar. If its link was replaced, PagerPal's calendar page has the new one."
 )
@@ -104,8 +106,9 @@ def _entries(found: CalendarFeed, now: datetime) -> list[ics.Entry]:
     start, end = today - BACK, today + AHEAD
     rotations = _rotations(found, start, end)
     return ics.entries(
-        oncall.plans(rotations, start, end),
+        oncall.plans(rotations, start, end + BEYOND),
         of=found.user,
+        until=end,
         changed_at=_changed_at(rotations),
         base_url=settings.PAGERPAL_BASE_URL,
     )

@@ -41,10 +41,11 @@ def entries(
     plans: Mapping[int, Sequence[PlannedShift]],
     *,
     of: User | None,
+    until: datetime,
     changed_at: Mapping[int, datetime],
     base_url: str,
 ) -> list[Entry]:
-    """The shifts of everybody, or `of` one person, the earliest first.
+    """The shifts of everybody, or `of` one person, that begin before `until`, earliest first.
 
     A shift's UID is its rotation and its start: a program that has it already moves its end or
     changes its person.
@@ -53,7 +54,7 @@ def entries(
         _entry(shifts, number, of, changed_at, base_url)
         for shifts in plans.values()
         for number, shift in enumerate(shifts)
-        if shift.person and (of is None or shift.person == of)
+        if shift.person and (of is None or shift.person == of) and shift.starts_at < until
     ]
     found.sort(key=lambda entry: (entry.starts_at, entry.uid))
     return found[:MOST_EVENTS]
