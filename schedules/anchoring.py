@@ -33,13 +33,16 @@ def anchored(
     if holder is None or not new.members:
         return new if _has_begun(old, now) and new.members else replace(new, offset=0)
     stays = holder in on and holder in new.members
-    if old.starts_on != new.starts_on:
-        new = replace(new, offset=0)
-        return _keeping(new, holder, now) if stays else new
-    if old.kept and now < old.kept.until:
-        if not stays:
-            return new
-        return replace(new, kept=old.kept) if _same_turns(old, new) else _keeping(new, holder, now)
+    is_kept = old.kept is not None and now < old.kept.until
+    if old.starts_on != new.starts_on or is_kept:
+        if old.starts_on != new.starts_on:
+            new = replace(new, offset=0)
+        elif stays and _same_turns(old, new):
+            return replace(new, kept=old.kept)
+        if stays:
+            return _keeping(new, holder, now)
+        following = new.members[_place_of_next(old, new, now, on)]
+        return _keeping(new, following, now) if shifts.whose_turn(new, now) is None else new
     if old.members == new.members and stays and (same := _at_another_hour(old, new, now)):
         return same
     return _from_place(new, _place_of_next(old, new, now, on), holder if stays else None, now)
@@ -95,8 +98,9 @@ def _at_another_hour(old: Cadence, new: Cadence, now: datetime) -> Cadence | Non
 def _place_of_next(old: Cadence, new: Cadence, now: datetime, on: Collection[int]) -> int:
     """The place in the new order of whoever has the turn, or of the next who is still there."""
     number = shifts.turn_number(old, now)
-    assert number is not None  # noqa: S101  somebody has the turn
     for ahead in range(len(old.members)):
+        if number is None:  # somebody is kept before the first turn
+            break
         place = (number + old.offset + ahead) % len(old.members)
         user = old.members[place]
         if user in on and user in new.members:
