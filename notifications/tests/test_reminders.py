@@ -17,6 +17,7 @@ from notifications.health import health
 from notifications.models import Notification
 from notifications.tests.pages import rows, send_all
 from pagerpal.testing import NOON, Recorder, at, make_rotation, make_team, make_user, minutes
+from schedules import people
 from schedules.models import Override, Rotation, RotationMember, Team, User
 from schedules.signals import person_left, schedule_changed
 
@@ -219,9 +220,9 @@ def test_hours_are_elapsed_hours_over_a_change_of_clocks(
     recorder: Recorder, now: str, shift: str
 ) -> None:
     zone = "Europe/Berlin"
-    people = [make_user(name, time_zone=zone) for name in ("ann", "ben")]
+    both = [make_user(name, time_zone=zone) for name in ("ann", "ben")]
     due = at(now, zone)
-    make_rotation(make_team("Ops", *people), *people, unit="days", time_zone=zone)
+    make_rotation(make_team("Ops", *both), *both, unit="days", time_zone=zone)
 
     run(due - minutes(1))
     before = [message.title for _, _, message in recorder.take_all()]
@@ -410,6 +411,20 @@ def test_who_leaves_is_told_nothing_any_more(rotation: Rotation, bob: User, team
 
     assert before == ["pending"]
     assert [(row.state, row.outcome) for row in rows()] == [("cancelled", "bob has left")]
+
+
+def test_whoever_takes_over_from_a_person_who_leaves_is_reminded_instead(
+    rotation: Rotation, alice: User, bob: User, recorder: Recorder
+) -> None:
+    carol = make_user("carol")
+    rotation.team.memberships.create(user=carol)
+    reminders.plan(DUE - minutes(30))
+
+    people.switch_off(bob, alice, now=DUE - minutes(20), successor=carol)
+
+    assert to_come() == [("carol", "2026-11-30T09:00:00Z")]
+    run(DUE)
+    recorder.take("topic-carol")
 
 
 def test_an_edit_is_kept_even_if_its_reminders_fail(
