@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from alertsources.forms import AlertSourceForm
 from alertsources.keys import OVERLAP, give_key, set_key
+from alertsources.mail.addresses import address_of
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.showing import readable_body
 from alertsources.sources.base import registry
@@ -112,7 +113,9 @@ class AlertSourceAdmin(SourceModelAdmin):
             return "This kind of source is not installed."
         url = f"{settings.PAGERPAL_BASE_URL}/api/v1/alerts/{source.kind}"
         text = registry[source.kind].setup.replace("{{ url }}", url)
-        return format_html("<pre>{}</pre>", text.replace("{{ key }}", source.masked_api_key))
+        mail = address_of(source.name, source.masked_api_key)
+        text = text.replace("{{ mail }}", mail).replace("{{ key }}", source.masked_api_key)
+        return format_html("<pre>{}</pre>", text)
 
     @admin.display(description="last message", ordering="last_received_at")
     def last_received(self, source: Any) -> Any:

@@ -223,6 +223,24 @@ WHATSAPP_PROVIDERS = env.providers(
     twilio=_has_twilio and bool(TWILIO_WHATSAPP_FROM),
 )
 
+# --- Mail in -------------------------------------------------------------------------------------
+# Either of the two makes `manage.py serve` run `manage.py mail` as well.
+# Where mail servers and monitors deliver; 0: nowhere.
+INBOUND_SMTP_PORT = env.integer("INBOUND_SMTP_PORT", 0, most=65535)
+INBOUND_SMTP_HOST = env.text("INBOUND_SMTP_HOST", "127.0.0.1")
+# Only shown in the addresses of sources: what counts in an address is the key.
+INBOUND_MAIL_DOMAIN = env.text("INBOUND_MAIL_DOMAIN", _base.hostname or "localhost")
+IMAP_HOST = env.text("IMAP_HOST")
+IMAP_PORT = env.integer("IMAP_PORT", 993, least=1, most=65535)
+IMAP_USER = env.text("IMAP_USER")
+IMAP_PASSWORD = env.text("IMAP_PASSWORD")
+IMAP_FOLDER = env.text("IMAP_FOLDER", "INBOX")
+# auto: TLS on port 993, STARTTLS on any other; none: a server on the same machine.
+IMAP_SECURITY = env.choice("IMAP_SECURITY", "auto", ("auto", "none"))
+IMAP_POLL_EVERY = env.seconds("IMAP_POLL_SECONDS", 30, least=1, most=3600)
+if IMAP_HOST and not (IMAP_USER and IMAP_PASSWORD):
+    raise ImproperlyConfigured("IMAP_HOST: expected IMAP_USER and IMAP_PASSWORD with it")
+
 # --- Language, time, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -1,6 +1,6 @@
-"""Keeps web and worker running: forks both, starts either alone again, stops both when told.
+"""Keeps web, worker and mail running: forks them, starts any one alone again, stops all when told.
 
-Both are forks of one process that has loaded everything, so that they share its memory. Measured
+All are forks of one process that has loaded everything, so that they share its memory. Measured
 with PSS, all processes, after start and after 200 incidents: this way 120 and 200 MB; as programs
 of their own under a supervisor that imports nothing 149 and 234 MB, though that one is 7 MB
 smaller. The `supervisor` package (17.6 MB, 7,000 lines) would be the second way, and leaves its
@@ -32,7 +32,7 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Program:
-    """One of the two, in a process group of its own."""
+    """One of them, in a process group of its own."""
 
     def __init__(self, name: str, main: Callable[[], object]) -> None:
         self.name = name
@@ -97,7 +97,7 @@ class Supervisor:
         self.stops = 0  # how often we were told to stop
 
     def run(self) -> None:
-        """Return when told to stop and both have ended."""
+        """Return when told to stop and all have ended."""
         wake = self._listen()
         while not self.stops:
             self._start_what_is_due()
@@ -148,7 +148,7 @@ class Supervisor:
                     say(ended + ("" if self.stops else again))
 
     def _stop(self, wake: int) -> None:
-        """Tell both to end, wait for them, then kill. Told twice: kill at once."""
+        """Tell all to end, wait for them, then kill. Told twice: kill at once."""
         say("stopping")
         for program in self.programs:
             if program.pid:

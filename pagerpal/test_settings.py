@@ -3,8 +3,9 @@
 import os
 import tempfile
 
+OURS = ("NTFY_", "SMTP_", "INBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_")
 for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS"}:
-    if _name.startswith(("NTFY_", "SMTP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_")):
+    if _name.startswith(OURS):
         del os.environ[_name]
 os.environ["PAGERPAL_ENV_FILE"] = os.devnull
 os.environ["PAGERPAL_DATA_DIR"] = tempfile.mkdtemp(prefix="pagerpal-test-")

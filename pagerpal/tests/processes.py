@@ -315,7 +315,10 @@ class Site:
         return found
 
     def _environ(self) -> dict[str, str]:
-        ours = ("NTFY_", "SMTP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_", "DATABASE_")
+        ours = (
+            *("NTFY_", "SMTP_", "INBOUND_", "IMAP_"),
+            *("PAGERPAL_", "NOTIFICATION_", "ESCALATION_", "DATABASE_"),
+        )
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return kept | {
             "DJANGO_SETTINGS_MODULE": "pagerpal.settings",

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from gunicorn.app.wsgiapp import WSGIApplication
 
+from alertsources.mail import liveness
 from pagerpal import first_run, migrating, warming
 from pagerpal.supervisor import Program, Supervisor
 from pagerpal.worker import Worker
@@ -23,7 +24,10 @@ GUNICORN_CONF = Path(__file__).resolve().parents[2] / "gunicorn_conf.py"
 
 
 class Command(BaseCommand):
-    help = "Migrate if needed, then run web and worker; if one of them dies it is started again."
+    help = (
+        "Migrate if needed, then run web and worker, and mail where it is set up; "
+        "whichever dies is started again."
+    )
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +39,10 @@ class Command(BaseCommand):
         with suppress(OSError):  # whitenoise warns of a missing folder; a checkout needs none
             settings.STATIC_ROOT.mkdir(exist_ok=True)
         warming.warm(web=True)
-        Supervisor([Program("web", run_web), Program("worker", run_worker)]).run()
+        programs = [Program("web", run_web), Program("worker", run_worker)]
+        if liveness.is_wanted():
+            programs.append(Program("mail", run_mail))
+        Supervisor(programs).run()
 
     def wait_for_database(self) -> None:
         ends = time.monotonic() + WAIT_FOR_DATABASE
@@ -65,3 +72,10 @@ def run_web() -> None:
 
 def run_worker() -> None:
     Worker().run()
+
+
+def run_mail() -> None:
+    # Here, so that neither web nor worker carries a mail server.
+    from alertsources.mail.program import Receiver
+
+    Receiver().run()
