@@ -40,6 +40,7 @@ def test_links_come_in_the_order_of_their_use() -> None:
         "source",
         "runbook",
         "dashboard",
+        "silence",
         "Alertmanager",
     ]
     assert first.links[-1].url == "http://alertmanager.example.com:9093/#/alerts?receiver=wh-plain"
