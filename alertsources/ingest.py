@@ -21,7 +21,7 @@ from alertsources.intake import Delivery, Taken
 from alertsources.models import AlertSource, ReceivedPayload
 from alertsources.senders import Sender, keys_in, sender_of
 from alertsources.sources import base
-from alertsources.sources.base import BadSignature, registry
+from alertsources.sources.base import BadSignature, Unavailable, registry
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     read = reading.read(body, source, kind=kind, otherwise=otherwise, now=now, headers=headers)
     if read.kind != kind:
         notes.append(f"Read as {read.kind}, as it is no message of {kind}.")
+    notes += read.remarks
     content_type = request.headers.get("Content-Type", "")
     delivery = Delivery(
         source, body, read.alerts, sender.policy, content_type, troubles=read.troubles, notes=notes
@@ -102,12 +103,16 @@ def _check(kind: str, body: bytes, request: HttpRequest, source: AlertSource) ->
         base.check(kind, body, request.headers, source)
     except BadSignature as refused:
         raise Rejected(403, str(refused)) from None
+    except Unavailable as trouble:
+        raise Rejected(503, str(trouble), Retry_After="30") from None
 
 
 def _respond(kind: str, body: bytes, request: HttpRequest, source: AlertSource) -> None:
-    """It is stored, so the sender must not come again whatever happens here."""
+    """It is stored, so the sender comes again only where its message asks for that."""
     try:
         base.respond(kind, body, request.headers, source)
+    except Unavailable as trouble:
+        raise Rejected(503, str(trouble), Retry_After="30") from None
     except Exception:
         logger.exception("What a message of source %s asked for was not done", source.pk)
 

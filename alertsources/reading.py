@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from alertsources import grouping
 from alertsources.cleaning import CleanAlert, clean, one_line, paragraphs
 from alertsources.decoding import decode
 from alertsources.models import AlertSource
-from alertsources.sources.base import FIRING, Unreadable, parser_of, registry
+from alertsources.sources.base import FIRING, Remark, Unreadable, parser_of, registry
 
 __all__ = ["Reading", "decode", "read", "unreadable"]
 
@@ -33,6 +33,7 @@ class Reading:
     alerts: list[CleanAlert]
     troubles: list[str]
     kind: str
+    remarks: list[str] = field(default_factory=list)
 
 
 def read(
@@ -68,18 +69,21 @@ def _read_as(
     """What this kind makes of a body, and whether it gave up before it found any alert in it."""
     alerts: dict[str, CleanAlert] = {}
     troubles: list[str] = []
+    remarks: list[str] = []
     is_foreign = False
     try:
         for item in _items(kind, body, headers, source):
             if isinstance(item, Unreadable):
                 troubles.append(item.why)
+            elif isinstance(item, Remark):
+                remarks.append(item.text)
             else:
                 alert = clean(item, source)
                 alerts[alert.live_key] = alert
     except Exception as error:  # no body may cost a page, whatever it breaks in here
-        is_foreign = not alerts and not troubles
+        is_foreign = not alerts and not troubles and not remarks
         troubles.append(_in_words(error))
-    return Reading(list(alerts.values()), troubles, kind), is_foreign
+    return Reading(list(alerts.values()), troubles, kind, remarks), is_foreign
 
 
 def _items(kind: str, body: bytes, headers: Mapping[str, str], source: AlertSource) -> Any:

@@ -51,6 +51,17 @@ class Unreadable:
     why: str
 
 
+@dataclass(frozen=True)
+class Remark:
+    """One sentence about a message: told to the sender and kept beside the message."""
+
+    text: str
+
+
+class Unavailable(Exception):
+    """It cannot be done at the moment, so the sender is asked to come again: answered 503."""
+
+
 class BadSignature(Exception):
     """The signature is missing or wrong; its text is one sentence for the sender, answered 403."""
 
@@ -62,11 +73,12 @@ class Source(Protocol):
 
     - `reads_bytes = True` and `parse_body(body, headers, source)`, which is then called in place
       of `parse` for requests: for what is more than decoded JSON, or depends on the source's
-      settings. The same promises as `parse`.
+      settings. The same promises as `parse`; it may also yield a Remark.
     - `reads_query = True`: it sends what it has to say in the query of a GET, too.
-    - `check(body, headers, source)`, which raises BadSignature. Called before anything is stored.
+    - `check(body, headers, source)`, which raises BadSignature, or Unavailable when it cannot
+      tell now. Called before anything is stored.
     - `respond(body, headers, source)`, called after the request is stored, outside of any
-      transaction: for what the message asks us to do.
+      transaction: for what the message asks us to do. Unavailable asks the sender to come again.
     """
 
     slug: ClassVar[str]
@@ -82,7 +94,9 @@ class Source(Protocol):
         """
 
 
-BodyParser = Callable[[bytes, Mapping[str, str], "AlertSource"], Iterator[ParsedAlert | Unreadable]]
+BodyParser = Callable[
+    [bytes, Mapping[str, str], "AlertSource"], Iterator[ParsedAlert | Unreadable | Remark]
+]
 
 
 def each(
