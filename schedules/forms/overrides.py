@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils import timezone
 
-from schedules.forms.inputs import browser_input
 from schedules.models import Override
+from schedules.moments import MomentField, MomentInput
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
@@ -18,17 +18,25 @@ else:
 
 
 class OverrideForm(OverrideModelForm):
+    """Times in the zone of whoever fills it in."""
+
+    # Why what was posted could not be done: it is shown again with this sentence.
+    refusal = ""
+
     class Meta:
         model = Override
         fields = ["rotation", "user", "starts_at", "ends_at"]
-        # The admin's two fields for one moment come with notes on server time.
-        field_classes = {"starts_at": forms.DateTimeField, "ends_at": forms.DateTimeField}
-        widgets = {
-            "starts_at": browser_input("datetime-local"),
-            "ends_at": browser_input("datetime-local"),
-        }
+        field_classes = {"starts_at": MomentField, "ends_at": MomentField}
+        widgets = {"starts_at": MomentInput, "ends_at": MomentInput}
+        labels = {"user": "Who", "starts_at": "From", "ends_at": "Until"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        zone = timezone.get_current_timezone_name()
-        self.fields["starts_at"].help_text = f"Your local time ({zone})."
+        if "starts_at" in self.fields:  # else it is only to be looked at
+            zone = timezone.get_current_timezone_name()
+            self.fields["starts_at"].help_text = f"Your local time ({zone})."
+
+    def clean(self) -> dict[str, Any]:
+        if self.refusal:
+            raise forms.ValidationError(self.refusal)
+        return super().clean() or self.cleaned_data
