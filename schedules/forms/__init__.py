@@ -3,7 +3,7 @@
 from schedules.forms.inputs import ZoneSelect, browser_input
 from schedules.forms.overrides import OverrideForm
 from schedules.forms.people import NewPersonForm, PersonForm
-from schedules.forms.rotations import PlaceForm, PlaceFormSet, RotationForm
+from schedules.forms.rotations import PlaceForm, PlaceFormSet, RotationForm, WindowForm
 from schedules.forms.teams import MembershipForm, TeamForm
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "PlaceFormSet",
     "RotationForm",
     "TeamForm",
+    "WindowForm",
     "ZoneSelect",
     "browser_input",
 ]

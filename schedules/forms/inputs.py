@@ -11,10 +11,11 @@ from schedules import zones
 
 
 class ZoneSelect(forms.Select):
-    """Every zone by name; a browser finds one by its first letters."""
+    """Every zone by name; a browser finds one by its first letters. `empty` stands for none."""
 
-    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__(attrs, choices=zones.choices())
+    def __init__(self, attrs: dict[str, Any] | None = None, *, empty: str = "") -> None:
+        first = [("", empty)] if empty else []
+        super().__init__(attrs, choices=[*first, *zones.choices()])
 
 
 def browser_input(kind: str) -> DateTimeBaseInput:
