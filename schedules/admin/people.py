@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
-from schedules import people
+from schedules import people, preview
+from schedules.admin import leaving
 from schedules.admin.base import NoDelete, person_of
+from schedules.covering import Refused
 from schedules.forms import NewPersonForm, PersonForm
 from schedules.models import User
+from schedules.people import Scheduled
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
@@ -24,7 +30,7 @@ else:
 
 
 @admin.register(User)
-class UserAdmin(NoDelete, PersonModelAdmin):
+class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
     """The floors above add to `inlines` and `list_display`: how a person is reached is theirs."""
 
     form = PersonForm
@@ -37,8 +43,16 @@ class UserAdmin(NoDelete, PersonModelAdmin):
     ordering = ["name", "pk"]
     filter_horizontal = []
     actions = ["switch_off"]
+    readonly_fields = ["scheduled"]
     fieldsets = [
         (None, {"fields": ["name", "email", "time_zone", "password"]}),
+        (
+            "On call",
+            {
+                "fields": ["scheduled", "remind_hours", "wants_handover_note"],
+                "description": "Who takes over is asked when a scheduled person is switched off.",
+            },
+        ),
         (
             "Access",
             {
@@ -50,7 +64,8 @@ class UserAdmin(NoDelete, PersonModelAdmin):
     add_fieldsets = [(None, {"fields": ["name", "email", "time_zone", "new_password"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        return ["is_active", "is_staff", "is_superuser"] if obj == request.user else []
+        own = ["is_active", "is_staff", "is_superuser"] if obj == request.user else []
+        return ["scheduled", *own]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
@@ -60,23 +75,64 @@ class UserAdmin(NoDelete, PersonModelAdmin):
             found = found.filter(is_active=True)
         return found, doubled
 
+    @admin.display(description="scheduled")
+    def scheduled(self, user: User) -> SafeString | str:
+        """Each rotation that names this person, with the turn that is next and coming covers."""
+        now = timezone.now()
+        places = people.where_scheduled(user, now=now)
+        lines = format_html_join("", "<div>{}</div>", ((_place(place, now),) for place in places))
+        return lines or "In no rotation."
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         leaves = change and "is_active" in form.changed_data and not obj.is_active
-        if leaves:
-            obj.is_active = True  # until switch_off says otherwise and tells the floors above
+        if not leaves:
+            super().save_model(request, obj, form, change)
+            return
+        now = timezone.now()
+        successors = leaving.successors(request, [obj], now=now)
+        obj.is_active = True  # until switch_off says otherwise and tells the floors above
         super().save_model(request, obj, form, change)
-        if leaves:
-            people.switch_off(obj, person_of(request), now=timezone.now())
+        people.switch_off(obj, person_of(request), now=now, successor=successors[obj])
 
     @admin.action(description="Switch off the selected people", permissions=["change"])
-    def switch_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
         now, by = timezone.now(), person_of(request)
         others = list(queryset.exclude(pk=by.pk))
-        changed = sum(people.switch_off(user, by, now=now) for user in others)
-        text = f"{changed} switched off"
-        if already := len(others) - changed:
-            text += f", {already} had already been"
-        self.message_user(request, f"{text}.")
+        try:
+            going = [user for user in others if user.is_active]
+            successors = leaving.successors(request, going, now=now)
+        except leaving.Undecided as undecided:
+            return leaving.ask(self, request, undecided.leavers)
+        self._switch_off(request, by, successors, already=len(others) - len(going), now=now)
         if queryset.filter(pk=by.pk).exists():
             text = "You are still on: another admin has to switch you off."
             self.message_user(request, text, messages.WARNING)
+        return None
+
+    def _switch_off(
+        self,
+        request: HttpRequest,
+        by: User,
+        successors: dict[User, User | None],
+        *,
+        already: int,
+        now: datetime,
+    ) -> None:
+        changed = 0
+        for user, successor in successors.items():
+            try:
+                changed += people.switch_off(user, by, now=now, successor=successor)
+            except Refused as refused:
+                self.message_user(request, f"{user}: {refused.message}", messages.ERROR)
+        text = f"{changed} switched off"
+        if already:
+            text += f", {already} had already been"
+        self.message_user(request, f"{text}.")
+
+
+def _place(place: Scheduled, now: datetime) -> SafeString:
+    rotation = place.rotation
+    address = reverse("admin:schedules_rotation_change", args=[rotation.pk])
+    covers = "".join(f", covers {preview.span(one, rotation)}" for one in place.overrides)
+    turn = preview.turn(place.next_shift, rotation, now)
+    return format_html('<a href="{}">{}</a>: {}{}', address, rotation, turn, covers)

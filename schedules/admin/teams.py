@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -9,13 +10,15 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from schedules import people, preview
-from schedules.admin.base import NoDelete, person_of
+from schedules.admin import leaving
+from schedules.admin.base import NoDelete, person_of, without_side_doors
 from schedules.forms import MembershipForm, TeamForm
-from schedules.models import Membership, Team
+from schedules.models import Membership, ScheduleChange, Team
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 else:
     TeamModelAdmin = admin.ModelAdmin
     MembershipTabularInline = admin.TabularInline
+
+MOST_CHANGES = 50
 
 
 class MembershipInline(MembershipTabularInline):
@@ -35,26 +40,40 @@ class MembershipInline(MembershipTabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "team")
 
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        without_side_doors(formset.form.base_fields.get("user"))
+        return formset
+
 
 @admin.register(Team)
-class TeamAdmin(NoDelete, TeamModelAdmin):
+class TeamAdmin(leaving.AsksWhoTakesOver, NoDelete, TeamModelAdmin):
     form = TeamForm
     inlines = [MembershipInline]
     autocomplete_fields = ["fallback_people"]
     list_display = ["name", "people", "time_zone", "is_active"]
     list_filter = ["is_active"]
     search_fields = ["name"]
-    readonly_fields = ["on_call_now"]
+    readonly_fields = ["on_call_now", "history"]
     fieldsets = [
         (None, {"fields": ["name", "on_call_now", "fallback_people", "is_active"]}),
         (
             "Team hours",
             {"fields": ["hours_start", "hours_end", "hours_weekends", "time_zone"]},
         ),
+        (
+            "Changes to the schedule",
+            {
+                "fields": ["history"],
+                "classes": ["collapse"],
+                "description": "Who changed who is on call when, newest first.",
+            },
+        ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
-        return super().get_queryset(request).annotate(people=Count("memberships"))
+        found: QuerySet[Team] = super().get_queryset(request)
+        return found.annotate(people=Count("memberships"))
 
     @admin.display(description="people", ordering="people")
     def people(self, team: Any) -> int:
@@ -72,12 +91,36 @@ class TeamAdmin(NoDelete, TeamModelAdmin):
         lines = format_html_join("", '<div>{}: <a href="{}">{}</a></div>', rows)
         return lines or "No rotation yet: add one under Rotations."
 
+    @admin.display(description="changes")
+    def history(self, team: Team) -> SafeString | str:
+        """The last changes to the team's rotations and overrides."""
+        changes = ScheduleChange.objects.filter(team=team.pk).select_related("actor")
+        rows = [
+            (_when(one.at), one.actor or "PagerPal", one.text) for one in changes[:MOST_CHANGES]
+        ]
+        lines = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
+        if not lines:
+            return "Nothing was changed yet."
+        return format_html(
+            '<div class="scrolled" role="region" tabindex="0" aria-label="History">'
+            '<table class="shifts"><tbody>{}</tbody></table></div>',
+            lines,
+        )
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         if formset.model is not Membership:
             super().save_formset(request, form, formset, change)
             return
         kept = formset.save(commit=False)
-        for membership in formset.deleted_objects:
-            people.leave_team(membership, person_of(request), now=timezone.now())
+        now, leave = timezone.now(), formset.deleted_objects
+        users = [membership.user for membership in leave]
+        successors = leaving.successors(request, users, now=now, team=form.instance)
+        for membership in leave:
+            successor = successors[membership.user]
+            people.leave_team(membership, person_of(request), now=now, successor=successor)
         for membership in kept:
             membership.save()
+
+
+def _when(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "D j M Y H:i")

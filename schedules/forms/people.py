@@ -53,8 +53,21 @@ class PersonForm(PersonChangeForm):
     class Meta:
         model = User
         fields = [
-            "name", "email", "time_zone", "password", "is_active", "is_staff", "is_superuser"
+            "name", "email", "time_zone", "password", "remind_hours", "wants_handover_note",
+            "is_active", "is_staff", "is_superuser",
         ]  # fmt: skip
         widgets = {"time_zone": ZoneSelect}
-        labels = {"is_active": "On", "is_staff": "Staff", "is_superuser": "Admin"}
-        help_texts = {"is_superuser": "May see and change everything, in every team."}
+        labels = {
+            "is_active": "On",
+            "is_staff": "Staff",
+            "is_superuser": "Admin",
+            "remind_hours": "Reminder, hours before",
+            "wants_handover_note": "Note at the hand-over",
+        }
+        help_texts = {
+            "is_superuser": "May see and change everything, in every team.",
+            "remind_hours": "How many hours before a shift to remind them of it, once; "
+            "24 is a day, 168 a week, 0: never.",
+            "wants_handover_note": "A message when their shift begins, with what is open in "
+            "the team.",
+        }
