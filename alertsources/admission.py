@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import F, Q
 
+from alertsources import silences, trials
 from alertsources.cleaning import CleanAlert
+from alertsources.holding import HELD_FIELDS, held_row, hold_of, is_over, look_at, released
 from alertsources.models import Alert, AlertSource, OpenGroup
 from alertsources.severities import worse
 from incidents import lifecycle, timeline
@@ -29,6 +31,8 @@ Members = list[tuple[Alert, CleanAlert]]
 # For senders without a start time: how long the repeats of an alert that a human has answered
 # are still the same problem.
 ANSWERED_FOR = timedelta(hours=4)
+# How late a message may come and still be recognised as older than one that came before it.
+LATE_FOR = timedelta(days=1)
 
 
 class Overtaken(Exception):
@@ -53,14 +57,19 @@ class Admission:
         self.opened: list[int] = []
         self.joined: list[int] = []
         self.resolved: list[int] = []
-        self.counted = self.ended = self.kept = 0
+        self.counted = self.ended = self.dropped = self.stale = 0
+        # Alerts that fire in no incident, by why: muted, recorded, waiting, info.
+        self.held: defaultdict[str, int] = defaultdict(int)
         self.answered: list[tuple[Alert, CleanAlert]] = []
-        # What is still to be written: groups that need an incident, and rows that were placed.
+        # What is still to be written: groups that need an incident, rows that were placed in one
+        # or are held, and whom a test pages.
         self._to_open: list[Members] = []
         self._placed: list[Alert] = []
+        self._held: list[Alert] = []
 
     def run(self, alerts: list[CleanAlert]) -> None:
         self._lock(alerts)
+        alerts = self._without_stale(alerts)
         touched = self._resolve(alert for alert in alerts if not alert.is_firing)
         self.about |= touched
         self._fire([alert for alert in alerts if alert.is_firing])
@@ -70,6 +79,33 @@ class Admission:
     def fire_new(self, alerts: list[CleanAlert]) -> None:
         """Decide about alerts that meet nothing; see `admit_new`, which writes it."""
         self._fire(alerts)
+
+    def look(self, seen: Sequence[tuple[Alert, CleanAlert]]) -> None:
+        """Judge alerts anew because it is time, each as it was seen and judged before the lock.
+
+        One that a post has changed meanwhile was judged by that, and is left alone.
+        """
+        self._lock([alert for _, alert in seen])
+        over: dict[str, list[Alert]] = defaultdict(list)
+        again: list[tuple[Alert, CleanAlert]] = []
+        for before, alert in seen:
+            row = self.live.get(alert.live_key)
+            if row is None or not row.look_at or row.look_at > self.now:
+                continue
+            if row.count != before.count:
+                continue
+            if ender := is_over(row, alert, self.source, now=self.now):
+                over[ender].append(row)
+            elif row.incident_id:
+                Alert.objects.filter(pk=row.pk).update(look_at=look_at(row, alert, None))
+            else:
+                again.append((row, alert))
+        self._place(again, defaultdict(list), {})
+        _write_new([self], now=self.now)
+        for ender, rows in over.items():
+            self._end(rows)
+            touched = {row.incident_id for row in rows if row.incident_id}
+            self._resolve_complete(touched, Actor(None, ender, "monitor"))
 
     @property
     def met(self) -> list[int]:
@@ -82,7 +118,12 @@ class Admission:
             (self.opened, f"Opened {_numbers(self.opened)}."),
             (self.joined, f"Joined {_numbers(self.joined)}."),
             (self.resolved, f"Resolved {_numbers(self.resolved)}."),
-            (self.kept, "Severity info: kept without an incident."),
+            (self.held["info"], "Severity info: kept without an incident."),
+            (self.held["muted"], f"{self.held['muted']} muted by a silence."),
+            (self.held["waiting"], f"{self.held['waiting']} waiting, to page if still firing."),
+            (self.held["recorded"], f"{self.held['recorded']} recorded only."),
+            (self.dropped, f"{self.dropped} dropped by a rule."),
+            (self.stale, f"{self.stale} older than what is known: ignored."),
             (self.counted, f"{self.counted} known already: counted."),
             (self.answered, f"{len(self.answered)} answered by a human: {self._silence()}."),
             (self.ended, f"{self.ended} ended."),
@@ -130,6 +171,27 @@ class Admission:
         ids = {row.incident_id for row in self.live.values() if row.incident_id}
         return ids | {group.incident_id for group in self.groups.values()}
 
+    def _without_stale(self, alerts: list[CleanAlert]) -> list[CleanAlert]:
+        """Leave out what its sender saw before the state of the same alert that is known."""
+        dated = {alert.key: alert.occurred_at for alert in alerts if alert.occurred_at}
+        if not dated:
+            return alerts
+        known = {row.key: row.occurred_at for row in self.live.values()}
+        past = Alert.objects.filter(
+            status=Status.RESOLVED,
+            group_digest__in={alert.group_digest for alert in alerts},
+            first_at__gt=self.now - LATE_FOR,
+            key__in=set(dated) - set(known),
+        )
+        known |= dict(past.order_by("first_at").values_list("key", "occurred_at"))
+        fresh = []
+        for alert in alerts:
+            at = known.get(alert.key)
+            if not (at and alert.occurred_at and alert.occurred_at < at):
+                fresh.append(alert)
+        self.stale = len(alerts) - len(fresh)
+        return fresh
+
     def _resolve(self, alerts: Iterable[CleanAlert]) -> set[int]:
         """End the named alerts that fire; returns the incidents that may be over with them."""
         rows = []
@@ -138,6 +200,8 @@ class Admission:
                 rows.append(row)
             if alert.closes_group:
                 rows += [r for r in self.live.values() if r.sender_group == alert.sender_group]
+            if alert.occurred_at and row:  # what comes late is compared with it
+                Alert.objects.filter(pk=row.pk).update(occurred_at=alert.occurred_at)
         self._end(rows)
         self.ended = len({row.pk for row in rows})
         return {row.incident_id for row in rows if row.incident_id}
@@ -146,19 +210,23 @@ class Admission:
         if not rows:
             return
         Alert.objects.filter(pk__in={row.pk for row in rows}).update(
-            status=Status.RESOLVED, live_key=None, resolved_at=self.now, last_at=self.now
+            status=Status.RESOLVED,
+            live_key=None,
+            resolved_at=self.now,
+            last_at=self.now,
+            look_at=None,
         )
         for row in rows:
             self.live.pop(row.live_key or "", None)
 
-    def _resolve_complete(self, touched: set[int]) -> None:
+    def _resolve_complete(self, touched: set[int], by: Actor | None = None) -> None:
         """Resolve each open incident whose last alert has ended."""
         candidates = sorted(pk for pk in touched if self.incidents[pk].is_open)
         if not candidates:
             return
         firing = Alert.objects.firing().filter(incident_id__in=candidates).order_by()
         still = set(firing.values_list("incident_id", flat=True))
-        monitor = Actor(None, self.source.name, "monitor")
+        monitor = by or Actor(None, self.source.name, "monitor")
         for pk in candidates:
             if pk not in still:
                 lifecycle.resolve_locked(self.incidents[pk], monitor, by_monitor=True, now=self.now)
@@ -170,15 +238,15 @@ class Admission:
         repeats: list[tuple[Alert, CleanAlert]] = []
         for alert in alerts:
             row = self.live.get(alert.live_key)
-            if row is None:
-                to_place.append((self._new_row(alert), alert))
-            elif self._starts_anew(row, alert):
-                outdated.append(row)
-                to_place.append((self._new_row(alert), alert))
+            if row is None or self._starts_anew(row, alert):
+                outdated += [row] if row else []
+                if alert.verdict.is_dropped:
+                    self.dropped += 1
+                else:
+                    to_place.append((self._new_row(alert), alert))
             else:
                 repeats.append((row, alert))
                 if row.incident_id is None:
-                    row.group_digest = alert.group_digest
                     to_place.append((row, alert))
                 elif self._raises(row, alert):
                     raised[row.incident_id].append(alert)
@@ -209,6 +277,7 @@ class Admission:
         incident = self.incidents[row.incident_id or 0]
         return (
             incident.is_open
+            and not alert.verdict.only_counts
             and worse(alert.severity, row.severity)
             and worse(alert.severity, incident.severity)
         )
@@ -230,14 +299,18 @@ class Admission:
         pks = [row.pk for row, _ in repeats]
         Alert.objects.filter(pk__in=pks).update(count=F("count") + 1, last_at=self.now)
         for row, alert in repeats:
+            row.last_at = self.now
             said = {
                 "title": alert.title,
                 "severity": alert.severity,
                 "labels": alert.labels,
                 "started_at": alert.started_at or row.started_at,
+                "occurred_at": alert.occurred_at or row.occurred_at,
             }
             if row.answered_at:  # what a later post is compared with
                 del said["started_at"], said["severity"]
+            if row.look_at is None and row.incident_id:
+                said["look_at"] = look_at(row, alert, None)
             changed = {name: value for name, value in said.items() if getattr(row, name) != value}
             if changed:
                 Alert.objects.filter(pk=row.pk).update(**changed)
@@ -248,15 +321,21 @@ class Admission:
         joining: defaultdict[int, list[CleanAlert]],
         raised: dict[int, list[CleanAlert]],
     ) -> None:
-        """Give each its incident: the open one of its group, or a new one; info gets none.
+        """Give each its incident: the open one of its group, or a new one; what is held gets none.
 
         `joining` and `raised` have the alerts that are news to the incident they are in already.
         """
         opening: dict[str, Members] = defaultdict(list)
         for row, alert in rows:
-            if urgency_of(alert.severity) == Incident.Urgency.NONE:
-                self.kept += 1
-            elif group := self._open_group(alert.group_digest):
+            if hold := hold_of(row, alert, now=self.now):
+                self.held[hold.word] += 1
+                if held_row(row, alert, hold, self.now) or not row.pk:
+                    self._held.append(row)
+                continue
+            if row.pk:
+                alert = released(row, alert)
+            self._placed.append(row)
+            if group := self._open_group(alert.group_digest):
                 row.incident = self.incidents[group.incident_id]
                 joining[group.incident_id].append(alert)
             else:
@@ -264,7 +343,6 @@ class Admission:
         for pk in sorted({*joining, *raised}):
             self._join(self.incidents[pk], joining[pk], raised.get(pk, []))
         self._to_open = list(opening.values())
-        self._placed = [row for row, _ in rows]
 
     def _open_group(self, digest: str) -> OpenGroup | None:
         group = self.groups.get(digest)
@@ -298,16 +376,19 @@ class Admission:
         notes = sorted({alert.note for _, alert in members if alert.note})
         if len(members) > 1:
             notes.insert(0, f"{len(members)} alerts.")
+        ruled = worst.verdict
         return Opening(
-            team=self.source.team,
+            team=ruled.team or self.source.team,
             title=worst.title,
             detail=worst.detail,
             severity=worst.severity,
-            urgency=urgency_of(worst.severity),
+            # Whom a test pages, it pages by itself: no policy is run for it.
+            urgency=Incident.Urgency.NONE if worst.is_test else urgency_of(worst.severity),
             source_label=self.source.name,
             labels=worst.labels,
             links=worst.links,
-            policy=self.policy,
+            policy=ruled.policy or (None if ruled.team else self.policy),
+            is_test=worst.is_test,
             note=" ".join(notes),
         )
 
@@ -317,12 +398,14 @@ class Admission:
         for row, _ in members:
             row.incident = incident
         alert = members[0][1]
+        if incident.is_test and (person := alert.verdict.test_person):
+            trials.page(incident, person, now=self.now)
         return OpenGroup(
             digest=alert.group_digest, source=self.source, group=alert.group, incident=incident
         )
 
     def _new_row(self, alert: CleanAlert) -> Alert:
-        return Alert(
+        row = Alert(
             source=self.source,
             key=alert.key,
             live_key=alert.live_key,
@@ -334,7 +417,11 @@ class Admission:
             started_at=alert.started_at,
             first_at=self.now,
             last_at=self.now,
+            occurred_at=alert.occurred_at,
+            is_test=alert.is_test,
         )
+        row.look_at = look_at(row, alert, None)
+        return row
 
 
 def admit_new(requests: Sequence[tuple[Admission, list[CleanAlert]]], *, now: datetime) -> None:
@@ -353,7 +440,9 @@ def unmet(requests: Sequence[list[CleanAlert]]) -> list[bool]:
     answers = []
     for alerts in requests:
         digests = {digest for alert in alerts for digest in (alert.live_key, alert.group_digest)}
-        is_unmet = all(alert.is_firing for alert in alerts) and known.isdisjoint(digests)
+        # Those that say when they were seen may be late, which only the past can tell.
+        is_plain = all(alert.is_firing and not alert.occurred_at for alert in alerts)
+        is_unmet = is_plain and known.isdisjoint(digests)
         if is_unmet:
             known |= digests
         answers.append(is_unmet and bool(alerts))
@@ -371,12 +460,13 @@ def _write_new(admissions: Sequence[Admission], *, now: datetime) -> None:
         for (one, members), incident in zip(opening, incidents, strict=True)
     ]
     insert(*sorted(groups, key=lambda group: group.digest))
-    placed = [row for one in admissions for row in one._placed]
+    placed = [row for one in admissions for row in [*one._placed, *one._held]]
     for row in placed:
-        if row.pk and row.incident_id:  # it was kept without one
-            row.save(update_fields=["incident", "group_digest"])
+        if row.pk:  # it was kept without an incident, and may still be
+            row.save(update_fields=["incident", *HELD_FIELDS])
     new = [row for row in placed if not row.pk]
     insert(*sorted(new, key=lambda row: row.live_key or ""))
+    silences.settle([row.pk for row in placed if row.muted_by_id], now=now)
 
 
 def _known(alerts: list[CleanAlert]) -> set[str]:

@@ -12,6 +12,7 @@ from alertsources import grouping
 from alertsources.models import AlertSource
 from alertsources.severities import severity_of
 from alertsources.sources.base import FIRING, Link, ParsedAlert
+from alertsources.verdicts import PAGES, Verdict
 
 LONGEST_TITLE = 200
 LONGEST_DETAIL = 20_000
@@ -50,6 +51,8 @@ class CleanAlert:
     occurred_at: datetime | None = None
     is_test: bool = False
     is_record_only: bool = False
+    # What silences, rules and settings say; by default it pages as its source says.
+    verdict: Verdict = PAGES
 
     @property
     def is_firing(self) -> bool:

@@ -21,6 +21,7 @@ from django.db.models import F
 from alertsources.admission import Admission, Overtaken, admit_new, unmet
 from alertsources.cleaning import CleanAlert, one_line
 from alertsources.gathering import Gathering
+from alertsources.judging import judge
 from alertsources.models import AlertSource, ReceivedMail, ReceivedPayload
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
@@ -67,16 +68,22 @@ def take(delivery: Delivery, *, now: datetime) -> Taken:
     A failure nobody thought of costs only the alerts that cause it, and those are paged as
     unreadable. A database that cannot work raises OperationalError: the sender has to come again.
     """
+    delivery = replace(delivery, alerts=_judged(delivery, now))
     is_small = len(delivery.alerts) <= MOST_ALERTS and not delivery.mail
     if is_small and (taken := _together.join((delivery, now))):
         return taken
     try:
-        return _persist(partial(_store, delivery, now=now))
+        return persist(partial(_store, delivery, now=now))
     except OperationalError:
         raise
     except Exception:
         logger.exception("Intake failed for source %s; each alert alone now", delivery.source.pk)
     return _take_one_by_one(delivery, now=now)
+
+
+def _judged(delivery: Delivery, now: datetime) -> list[CleanAlert]:
+    """What silences and rules say, read before the transaction, which should be short."""
+    return repeat_on_conflict(lambda: judge(delivery.alerts, delivery.source, now=now))
 
 
 def _take_together(waiting: Sequence[tuple[Delivery, datetime]]) -> list[Taken | None]:
@@ -125,7 +132,7 @@ def _take_one_by_one(delivery: Delivery, *, now: datetime) -> Taken:
     troubles = list(delivery.troubles)
     for alert in delivery.alerts:
         try:
-            incidents += _persist(partial(_admit_alone, delivery, alert, now=now))
+            incidents += persist(partial(_admit_alone, delivery, alert, now=now))
         except OperationalError:
             raise
         except Exception as error:
@@ -135,7 +142,7 @@ def _take_one_by_one(delivery: Delivery, *, now: datetime) -> Taken:
     if troubles:
         alerts.append(unreadable(delivery.source, delivery.body, why=troubles, now=now))
     rest = replace(delivery, alerts=alerts, troubles=troubles)
-    taken = _persist(partial(_store, rest, now=now))
+    taken = persist(partial(_store, rest, now=now))
     return replace(taken, incidents=sorted({*incidents, *taken.incidents}))
 
 
@@ -189,7 +196,7 @@ def _told(delivery: Delivery, admission: Admission) -> Taken:
     return Taken(result, admission.met, " ".join([*notes, done]))
 
 
-def _persist(attempt: Callable[[], Fact]) -> Fact:
+def persist(attempt: Callable[[], Fact]) -> Fact:
     """The result of a whole transaction, tried again when another one got in its way."""
     for number in range(1, TRIES + 1):
         try:

@@ -16,6 +16,7 @@ MODULES = (
     "django.db.migrations.recorder",
     "django.db.models.sql.compiler",
     "django_q.cluster",
+    "alertsources.tasks",
     "incidents.tasks",
     "notifications.tasks",
     "notifications.channels",

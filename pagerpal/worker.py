@@ -24,6 +24,8 @@ from django.utils import timezone
 from django_q.cluster import Cluster
 from django_q.signals import post_execute, pre_execute
 
+from alertsources import looking
+from alertsources.silences import LOOK_AGAIN
 from incidents import engine, rounds
 from incidents.models import Incident
 from notifications import dispatch, kicks, outbox
@@ -59,11 +61,12 @@ class Sweep:
         dispatch.reset_lapsed(now)
         incidents = engine.count_due(now) if settings.ESCALATION_WORKER_ENABLED else 0
         pages = outbox.has_due(now) if settings.NOTIFICATION_RETRY_WORKER_ENABLED else 0
+        looks = looking.count_due(now) if settings.ESCALATION_WORKER_ENABLED else 0
         if not self._must_wait(now, incidents):
-            _kick(incidents, pages)
+            _kick(incidents, pages, looks)
         else:
-            _kick(incidents, 0)
-        self.waiting = incidents + pages
+            _kick(incidents, 0, looks)
+        self.waiting = incidents + pages + looks
         self.took_ms = round((time.monotonic() - begun) * 1000)
 
     def _must_wait(self, now: datetime, incidents: int) -> bool:
@@ -79,10 +82,12 @@ class Sweep:
         return time.monotonic() - self._late_since < HOLD_LATE_PAGES
 
 
-def _kick(incidents: int, pages: int) -> None:
-    if not incidents and not pages:
+def _kick(incidents: int, pages: int, looks: int) -> None:
+    if not incidents and not pages and not looks:
         return  # an idle house writes nothing
     with transaction.atomic():
+        if looks:  # a task takes one batch after another
+            kicks.kick(LOOK_AGAIN)
         if incidents:
             kicks.kick(engine.RUN_DUE_STEPS, due=incidents)
         if pages:
