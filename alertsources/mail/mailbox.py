@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from alertsources.mail import taking
 from alertsources.mail.addresses import recipients_of
-from alertsources.mail.message import take_apart
+from alertsources.mail.message import headers_of
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Mailbox:
 
 def _store(raw: bytes, now: datetime) -> None:
     """Take the mail in for each source that it names; one that names none is no alert of ours."""
-    found = taking.addressees(recipients_of(take_apart(raw)), now=now)
+    found = taking.addressees(recipients_of(headers_of(raw)), now=now)
     active = [one for one in found if one.sender.source.is_active]
     if active:
         taking.take(raw, active, now=now)

@@ -45,9 +45,7 @@ VERBS = re.compile(
     re.IGNORECASE,
 )
 # What may stand behind a state that is not written in capitals: "is up: shop", never "is up 30%".
-AFTER = re.compile(
-    r"\s*(?:$|[:;,.!|*)\]\u2013-]|in\s+\d|after\s|again\b|on\s+\{|\()", re.IGNORECASE
-)
+AFTER = re.compile(r"\s*(?:$|[:;,.!|*)\]\u2013-]|in\s+\d|after\s|again\b|on\s+\{)", re.IGNORECASE)
 DECORATION = re.compile(r"[^\w\[]+")
 # Uptime Kuma: "[shop] [(red) Down] timeout", "[shop] [(tick) Up] 200 - OK"; what follows differs.
 KUMA = re.compile(r"(\[[^\]]+\]) \[[\U0001f534\u2705] ?(?:Down|Up)\]")
