@@ -6,7 +6,7 @@ What lies before a rotation's `recorded_until` is answered from its records, the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, time
 from typing import cast
@@ -170,11 +170,22 @@ class Book:
     def __init__(self, rotations: Iterable[Rotation], start: datetime, end: datetime) -> None:
         self.rotations = {rotation.pk: rotation for rotation in rotations}
         near = {"rotation__in": self.rotations, "starts_at__lt": end, "ends_at__gt": start}
+        # From the end of the records on, which what goes on in the window may have begun at.
+        ends = {
+            one.recorded_until
+            for one in self.rotations.values()
+            if one.recorded_until and one.is_active
+        }
         self._covers: defaultdict[int, list[Cover]] = defaultdict(list)
-        for override in Override.objects.filter(**near).in_order_of_creation():
+        live = Override.objects.filter(**near | {"ends_at__gt": min(start, *ends, start)})
+        for override in live.in_order_of_creation():
             self._covers[override.rotation_id].append(_cover(override))
+        last = ShiftRecord.objects.filter(
+            rotation__in=self.rotations, ends_at__in=ends, ends_at__lte=start
+        )
+        records = ShiftRecord.objects.filter(**near).order_by().union(last.order_by(), all=True)
         self._records: defaultdict[int, list[Shift]] = defaultdict(list)
-        for record in ShiftRecord.objects.filter(**near):
+        for record in records.order_by("starts_at"):
             self._records[record.rotation_id].append(as_shift(record))
         self._cadences = _cadences(self.rotations)
         self._people = User.objects.in_bulk(self._named())
@@ -182,18 +193,22 @@ class Book:
     def timeline(self, pk: int, start: datetime, end: datetime) -> list[Shift]:
         """What touches the window, whole and joined; nobody where a person is switched off."""
         recorded = self._records[pk]
-        found = [shift for shift in recorded if shift.starts_at < end and shift.ends_at > start]
-        if not self.rotations[pk].is_active:
-            return shifts.join(found)
+        found = [shift for shift in recorded if shift.starts_at < end]
+        if self.rotations[pk].is_active:
+            found += self._computed(pk, start, end)
+        joined = shifts.join(found)
+        return [shift for shift in joined if shift.starts_at < end and shift.ends_at > start]
+
+    def _computed(self, pk: int, start: datetime, end: datetime) -> Iterator[Shift]:
+        """What touches the part of the window that is not recorded, cut where the records end."""
         since = self.rotations[pk].recorded_until or shifts.BEGINNING
-        if recorded:  # by somebody else, since the rotation was read
+        if recorded := self._records[pk]:  # perhaps further than when the rotation was read
             since = max(since, recorded[-1].ends_at)
         for shift in shifts.shifts(
             self._cadences[pk], self._covers[pk], max(start, since), end, joined=True
         ):
             shift = self._without_who_is_off(shift)
-            found.append(replace(shift, starts_at=since) if shift.starts_at < since else shift)
-        return shifts.join(found)
+            yield replace(shift, starts_at=since) if shift.starts_at < since else shift
 
     def with_people(self, found: Mapping[int, list[Shift]]) -> dict[int, list[PlannedShift]]:
         return {pk: [self._planned(pk, shift) for shift in listed] for pk, listed in found.items()}

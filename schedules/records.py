@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from schedules.transactions import repeat_on_conflict
 
 # Of a rotation of which nothing has been recorded yet, this much of the past is.
 FIRST_TIME = timedelta(days=366)
+# What goes on for longer is recorded as far as it has come.
+LONG = timedelta(days=35)
 
 
 def record(rotation: Rotation, *, now: datetime) -> None:
@@ -35,29 +38,34 @@ def record_past(*, now: datetime) -> None:
     """Record the shifts of all rotations that have ended; cheap when none has."""
     rotations = list(Rotation.objects.filter(is_active=True).order_by("pk"))
     since = min((one.recorded_until for one in rotations if one.recorded_until), default=now)
-    book = Book(rotations, since, now)
+    book = Book(rotations, since, now + shifts.ONE_SECOND)
     for rotation in rotations:
-        if not rotation.recorded_until or _ended(book, rotation, now):
-            repeat_on_conflict(lambda pk=rotation.pk: _record_ended(pk, now))  # type: ignore[misc]
+        if _is_long_ago(rotation, now) or _ended(book, rotation, now):
+            repeat_on_conflict(functools.partial(_record_ended, rotation.pk, now))
 
 
 def _record_ended(pk: int, now: datetime) -> None:
     with transaction.atomic():
         rotation = Rotation.objects.select_for_update(no_key=True).get(pk=pk)
-        if not rotation.recorded_until:
+        if _is_long_ago(rotation, now):
             record(rotation, now=now)
             return
-        book = Book([rotation], rotation.recorded_until, now)
+        book = Book([rotation], rotation.recorded_until or now, now + shifts.ONE_SECOND)
         if found := _ended(book, rotation, now):
             _write(rotation, found, until=found[-1].ends_at)
 
 
+def _is_long_ago(rotation: Rotation, now: datetime) -> bool:
+    return rotation.recorded_until is None or rotation.recorded_until < now - LONG
+
+
 def _ended(book: Book, rotation: Rotation, now: datetime) -> list[Shift]:
-    if not rotation.is_active or not rotation.recorded_until:
+    """What has ended since the last record. What goes on after `now` is not cut there."""
+    since = rotation.recorded_until
+    if not rotation.is_active or since is None:
         return []
-    # A moment more, so that what goes on is not cut at `now` and taken for ended.
-    found = book.timeline(rotation.pk, rotation.recorded_until, now + shifts.ONE_SECOND)
-    return [shift for shift in found if shift.ends_at <= now]
+    found = book.timeline(rotation.pk, since, now + shifts.ONE_SECOND)
+    return [_cut(shift, since, now) for shift in found if shift.ends_at <= now]
 
 
 def _cut(shift: Shift, start: datetime, end: datetime) -> Shift:
