@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -18,8 +19,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from alertsources import intake, reading
 from alertsources.intake import Delivery, Taken
+from alertsources.keys import LIKE_A_KEY
 from alertsources.models import AlertSource, ReceivedPayload
-from alertsources.senders import Sender, keys_in, sender_of
+from alertsources.senders import Sender, keys_in, parameters_of, sender_of
 from alertsources.sources import base
 from alertsources.sources.base import BadSignature, Unavailable, registry
 
@@ -68,19 +70,21 @@ def receive(request: HttpRequest, kind: str = "", key: str = "") -> JsonResponse
 
 
 def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
-    if request.method != "POST":
+    if not _may_bring_alerts(request):
         text = "Alerts are sent here by POST, as JSON, with the key of an alert source."
-        raise Rejected(405, text, Allow="POST")
+        raise Rejected(405, text, Allow="POST, PUT")
     now = timezone.now()
+    if LIKE_A_KEY.fullmatch(kind) and kind not in registry:
+        key, kind = kind, ""  # put where the kind belongs
     sender = _sender(request, key, now=now)
     source = sender.source
-    body = _body_of(request)
     notes = []
-    _check(source.kind, body, request, source)
     if kind and kind not in registry:
         notes.append(f"There is no kind {kind!r:.40}; read as {source.kind}.")
     otherwise = "" if kind else GENERIC
     kind = kind if kind in registry else source.kind
+    body = _body_of(request, kind)
+    _check(source.kind, body, request, source)
     if kind != source.kind:
         _check(kind, body, request, source)
     headers = request.headers
@@ -95,6 +99,13 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     taken = intake.take(delivery, now=now)
     _respond(read.kind, body, request, source)
     return taken, len(read.alerts)
+
+
+def _may_bring_alerts(request: HttpRequest) -> bool:
+    """By GET only what has something to say in its query."""
+    return request.method in {"POST", "PUT"} or (
+        request.method == "GET" and bool(parameters_of(request))
+    )
 
 
 def _check(kind: str, body: bytes, request: HttpRequest, source: AlertSource) -> None:
@@ -130,7 +141,8 @@ def _sender(request: HttpRequest, key: str, *, now: datetime) -> Sender:
     return sender
 
 
-def _body_of(request: HttpRequest) -> bytes:
+def _body_of(request: HttpRequest, kind: str) -> bytes:
+    """The body; for kinds whose senders can do so, the query in its place, as a form."""
     try:
         body = request.body
     except RequestDataTooBig:
@@ -140,6 +152,8 @@ def _body_of(request: HttpRequest) -> bytes:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if body is None or (limit and len(body) > limit):
         raise Rejected(413, f"The message is larger than {limit} bytes; send fewer alerts at once.")
+    if not body and base.reads_query(kind):
+        body = urlencode(parameters_of(request)).encode()
     if not body:
         raise Rejected(400, "The message is empty; send the alert as JSON in the body.")
     return body

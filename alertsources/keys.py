@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import string
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from alertsources.models import AlertSource
 # Some clients insist on exactly 32 characters of these.
 ALPHABET = string.ascii_lowercase + string.digits
 LENGTH = 32
+LIKE_A_KEY = re.compile(rf"[a-z0-9]{{{LENGTH}}}")
 OVERLAP = timedelta(hours=24)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest
@@ -45,6 +46,10 @@ JSON_FIELDS = ["group_labels", "settings"]
 DURATIONS = ["wait_for", "auto_resolve_after"]
 
 
+# Where a key may stand beside Authorization and the path.
+KEY_HEADERS = ("X-API-Key", "X-Alert-Source-Key", "X-Routing-Key")
+KEY_PARAMETERS = frozenset({"key", "api_key", "apikey", "token", "auth_token"})
+
 IN_MODEL_ORDER = [field.attname for field in AlertSource._meta.concrete_fields]
 
 
@@ -60,6 +65,11 @@ def keys_in(request: HttpRequest, key_in_path: str) -> list[str]:
     """Everything in the request that may be a key; monitors differ in where they can put one."""
     candidates = (candidate.strip() for candidate in _candidates(request, key_in_path))
     return [candidate for candidate in candidates if candidate]
+
+
+def parameters_of(request: HttpRequest) -> list[tuple[str, str]]:
+    """The query without its keys: some monitors say in it what they have to say."""
+    return [(name, v) for name, v in _query_of(request) if name.lower() not in KEY_PARAMETERS]
 
 
 def sender_of(keys: list[str], *, now: datetime) -> Sender | None:
@@ -97,14 +107,20 @@ def _sender_of(key_hash: str, now: datetime) -> Sender | None:
 
 def _candidates(request: HttpRequest, key_in_path: str) -> Iterator[str]:
     yield key_in_path
-    yield request.headers.get("X-API-Key", "")
-    yield request.headers.get("X-Alert-Source-Key", "")
+    for header in KEY_HEADERS:
+        yield request.headers.get(header, "")
+    yield from (value for name, value in _query_of(request) if name.lower() in KEY_PARAMETERS)
     # Bearer, GenieKey, whatever a sender lets its users configure, or no scheme at all.
     scheme, _, credentials = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() == "basic":
         yield from _basic(credentials)
     else:
         yield credentials or scheme
+
+
+def _query_of(request: HttpRequest) -> list[tuple[str, str]]:
+    """Django's own reading refuses a query of many fields; a server's limit is enough."""
+    return parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True)
 
 
 def _basic(credentials: str) -> list[str]:

@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pagerpal import env
+from pagerpal import env, logs
 
 _root = Path(__file__).resolve().parent.parent
 env.load_dotenv(Path(env.text("PAGERPAL_ENV_FILE", str(_root / ".env"))))
@@ -28,5 +29,12 @@ forwarded_allow_ips = ",".join(env.words("TRUSTED_PROXIES"))
 # Paths hold keys and answer tokens; Django logs what fails.
 accesslog = None
 loglevel = "warning"
+
+
+def on_starting(server: Any) -> None:
+    """Its own log names addresses, and their keys, of requests that fail before Django."""
+    server.log.error_log.addFilter(logs.MaskSecrets())
+
+
 # No preload: `serve` has loaded everything before it forks.
 # No max_requests: recycling the only process stalls.

@@ -83,6 +83,23 @@ def test_the_key_may_come_in_any_of_these_places(
     assert post(DISK, key="", **headers).status_code == 202
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"/api/v1/alerts?{name}={KEY}" for name in ("key", "api_key", "apiKey", "token")),
+        f"/api/v1/alerts/generic/?auth_token={KEY}",
+        f"/api/v1/alerts/{KEY}",
+        f"/in/{KEY}/",
+    ],
+)
+def test_the_key_may_be_part_of_the_address(source: AlertSource, address: str) -> None:
+    answer = post(DISK, address, key="")
+
+    assert answer.json()["status"] == "accepted"
+    assert KEY not in answer.content.decode()
+    assert KEY not in ReceivedPayload.objects.get().note
+
+
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": " "}, {"Authorization": "Basic !"}])
 def test_without_a_key_the_sender_is_asked_for_one(
     source: AlertSource, headers: dict[str, str]
@@ -131,11 +148,44 @@ def test_a_key_is_32_small_letters_and_digits() -> None:
     assert key != new_key()
 
 
-@pytest.mark.parametrize("method", ["get", "head", "put", "delete", "options"])
-def test_only_post_sends_alerts(source: AlertSource, method: str) -> None:
-    answer = getattr(Client(), method)("/api/v1/alerts")
+@pytest.mark.parametrize("method", ["get", "head", "delete", "options", "patch"])
+@pytest.mark.parametrize("address", ["/api/v1/alerts", f"/in/{KEY}", f"/api/v1/alerts?key={KEY}"])
+def test_only_post_and_put_send_alerts(source: AlertSource, method: str, address: str) -> None:
+    answer = getattr(Client(), method)(address)
 
-    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, PUT")
+
+
+def test_put_is_as_good_as_post(source: AlertSource) -> None:
+    answer = Client().put(f"/in/{KEY}", DISK, content_type="application/json")
+
+    assert answer.json()["status"] == "accepted"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_a_query_says_is_read_and_kept_without_its_key(
+    source: AlertSource, method: str
+) -> None:
+    answer: Any = Client().generic(method, f"/api/v1/alerts?title=Disk+full%21&token={KEY}")
+
+    assert answer.json()["status"] == "accepted"
+    assert Incident.objects.get().title == "Disk full!"
+    assert bytes(ReceivedPayload.objects.get().body) == b"title=Disk+full%21"
+
+
+def test_a_query_says_nothing_to_kinds_that_never_send_one() -> None:
+    make_source(make_team(), kind="alertmanager")
+
+    answer = Client().get(f"/in/{KEY}?title=x")
+
+    assert answer.status_code == 400
+    assert not ReceivedPayload.objects.exists()
+
+
+def test_a_query_of_very_many_fields_does_no_harm(source: AlertSource) -> None:
+    answer = post(DISK, f"/in/{KEY}?{'a&' * 3000}")
+
+    assert answer.json()["status"] == "accepted"
 
 
 def test_an_empty_body_is_an_error(source: AlertSource) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from alertsources.models import AlertSource
 from alertsources.senders import DURATIONS, JSON_FIELDS, PLAIN, sender_of
 from alertsources.tests.bodies import KEY
-from pagerpal.testing import make_user, make_source, make_team
+from pagerpal.testing import make_source, make_team, make_user
 
 pytestmark = pytest.mark.django_db
 
