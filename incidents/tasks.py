@@ -12,6 +12,7 @@ from incidents.rounds import Job
 from notifications import dispatch, reminders
 from notifications.kicks import SEND_DUE, kick
 from schedules import records
+from schedules.turns import turn
 
 # No new incident is begun later than this after the task's start, and whatever it sends must be
 # done before the queue would kill the task (seconds).
@@ -35,7 +36,8 @@ def run_due_steps() -> None:
     started = time.monotonic()
     books: engine.Books = {}
     while time.monotonic() - started < TAKE_FOR:
-        stepped = engine.run_best_due(timezone.now(), books)
+        with turn():
+            stepped = engine.run_best_due(timezone.now(), books)
         if stepped is None:
             return
         if stepped.first_pk is not None:

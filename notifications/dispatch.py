@@ -19,6 +19,7 @@ from notifications.models import Notification
 from notifications.settling import Result, reset_lapsed
 from schedules.models import Team
 from schedules.transactions import repeat_on_conflict
+from schedules.turns import turn
 
 __all__ = ["reset_lapsed", "send_best_due", "send_one"]
 
@@ -72,7 +73,8 @@ def send_one(pk: int, *, now: datetime, seconds: float) -> bool:
     channel = Notification.objects.filter(pk=pk).values_list("channel", flat=True).first()
     if channel is None:
         return False
-    claim = _claim_or_put_off(pk, channel, now)
+    with turn():
+        claim = _claim_or_put_off(pk, channel, now)
     if claim.row is None:
         return False
     _carry_out(claim.row, now=now, seconds=seconds)
@@ -88,17 +90,27 @@ def send_best_due(now: datetime, *, seconds: float) -> bool:
     if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
         return False
     for _ in range(LOOKS):
-        heads = _heads(now)
+        with turn():
+            heads = _heads(now)
+            claim = _claim_first(heads, now)
         if not heads:
             return False
-        for head in heads:
-            claim = _claim_or_put_off(head.pk, head.channel, now)
-            if claim.row is not None:
-                _turns[head.team_id] = next(_turn)
-                _carry_out(claim.row, now=now, seconds=seconds)
-            if claim.row is not None or claim.open_until is not None:
-                return True
+        if claim.row is not None:
+            _carry_out(claim.row, now=now, seconds=seconds)
+        if claim.row is not None or claim.open_until is not None:
+            return True
     return False
+
+
+def _claim_first(heads: Iterable[_Head], now: datetime) -> _Claim:
+    """Claim the first of these that can be, or put it off."""
+    for head in heads:
+        claim = _claim_or_put_off(head.pk, head.channel, now)
+        if claim.row is not None:
+            _turns[head.team_id] = next(_turn)
+        if claim.row is not None or claim.open_until is not None:
+            return claim
+    return _Claim()
 
 
 def _heads(now: datetime) -> list[_Head]:
@@ -174,7 +186,8 @@ def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:
     took = time.monotonic() - began
     # `now` was before the call; whole seconds are enough for what is planned from here on.
     ended = now + timedelta(seconds=round(took))
-    settling.settle(row, result, now=ended, patience=max(1.0, seconds - took))
+    with turn():
+        settling.settle(row, result, now=ended, patience=max(1.0, seconds - took))
 
 
 def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
