@@ -11,23 +11,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from alertsources import matching
 from alertsources.cleaning import CleanAlert, one_line
+from alertsources.holding import remembered
 from alertsources.models import Alert, AlertSource, Silence
-from incidents.models import Severity
+from incidents.models import Incident, Severity
 from notifications.kicks import kick
-from schedules import zones
+from schedules import sight, zones
 from schedules.models import Team, User
 from schedules.transactions import repeat_on_conflict
 
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = "alertsources.tasks.look_again"
+# How many alerts or silences a page compares.
+MOST_COMPARED = 50
 
 
 class Refused(ValueError):
@@ -131,6 +134,56 @@ def judge_anew(silence: Silence, *, now: datetime) -> None:
     """Have what it mutes looked at, because it has ended or changed; inside a transaction."""
     if Alert.objects.firing().filter(muted_by=silence).update(look_at=now):
         kick(LOOK_AGAIN)
+
+
+def may_manage(user: User, team_id: int | None) -> bool:
+    """Admins all silences, leads and responders those of their teams."""
+    if user.is_superuser or team_id is None:
+        return user.is_superuser
+    return bool(sight.may_cover(user, [team_id]))
+
+
+def for_incident(incident: Incident, *, hours: int, by: User, now: datetime) -> Silence:
+    """Mute, for some hours, new alerts like those of the incident: of the same source and labels.
+
+    Where they have no labels in common, those of its title.
+    """
+    alerts = list(incident.alerts.select_related("source__team").order_by("-pk")[:MOST_COMPARED])
+    sources = {alert.source for alert in alerts}
+    source = sources.pop() if len(sources) == 1 else None
+    if source is not None and source.team_id != incident.team_id:
+        source = None
+    shared = [set(alert.labels.items()) for alert in alerts]
+    common = sorted(set.intersection(*shared))[: matching.MOST_MATCHERS] if shared else []
+    return create(
+        reason=f"Silenced for {hours} h from #{incident.pk}.",
+        team=incident.team,
+        source=source,
+        labels=[{"label": name, "is": "=", "value": value} for name, value in common],
+        title="" if common else incident.title,
+        starts_at=now,
+        ends_at=now + timedelta(hours=hours),
+        by=by,
+        now=now,
+    )
+
+
+def about(incident: Incident, alerts: Iterable[Alert], now: datetime) -> list[Silence]:
+    """The silences that mute, at times, new alerts like these of the incident."""
+    found = standing(now).filter(Q(team=None) | Q(team=incident.team_id))
+    seen = [(remembered(alert), alert.source_id) for alert in alerts]
+    return [
+        silence
+        for silence in found[:MOST_COMPARED]
+        if any(_covers(silence, alert, source_id, incident.team_id) for alert, source_id in seen)
+    ]
+
+
+def _covers(silence: Silence, alert: CleanAlert, source_id: int, team_id: int) -> bool:
+    try:
+        return covers(silence, alert, source_id=source_id, team_id=team_id)
+    except matching.BadMatcher:
+        return False
 
 
 def settle(alert_ids: Sequence[int], *, now: datetime) -> None:

@@ -5,12 +5,23 @@ No redirect here: it would turn a monitor's POST into a GET.
 
 from django.urls import path, re_path
 
-from alertsources import ingest, views
+from alertsources import ingest, silence_api, views
+
+NUMBER = r"(?P<pk>\d{1,18})"
 
 app_name = "alertsources"
 urlpatterns = [
     re_path(r"^api/v1/alerts/?$", ingest.receive, name="alerts"),
     re_path(r"^api/v1/alerts/(?P<kind>[^/]+)/?$", ingest.receive, name="alerts-of-kind"),
     re_path(r"^in/(?P<key>[^/]+)/?$", ingest.receive, name="in"),
+    re_path(r"^api/v1/silences/?$", silence_api.silence_list, name="api-silences"),
+    re_path(
+        r"^api/v1/silences/(?P<pk>\d{1,18})/?$", silence_api.silence_detail, name="api-silence"
+    ),
+    re_path(
+        r"^api/v1/silences/(?P<pk>\d{1,18})/end/?$", silence_api.silence_end, name="api-silence-end"
+    ),
+    path("incidents/<int:pk>/silence", views.silence_incident, name="silence_incident"),
+    path("silences/<int:pk>/end", views.end_silence, name="end_silence"),
     path("incidents/<int:pk>/alerts", views.incident_alerts, name="incident-alerts"),
 ]
