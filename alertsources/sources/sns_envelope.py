@@ -30,7 +30,8 @@ SIGNED = {
     SUBSCRIBE: _OF_CONFIRMATIONS,
     UNSUBSCRIBE: _OF_CONFIRMATIONS,
 }
-HASHES = {"1": hashes.SHA1, "2": hashes.SHA256}  # S303  version 1 is what SNS sends by default
+# Version 1 is what SNS uses unless its owner asks for 2.
+HASHES: dict[str, type[hashes.SHA1] | type[hashes.SHA256]] = {"1": hashes.SHA1, "2": hashes.SHA256}
 
 HOST = re.compile(r"sns\.([a-z0-9-]{3,40})\.amazonaws\.com(\.cn)?", re.ASCII)
 TOPIC = re.compile(r"arn:aws[a-z-]{0,20}:sns:([a-z0-9-]{3,40}):\d{12}:[\w.-]{1,256}", re.ASCII)
