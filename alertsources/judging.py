@@ -24,9 +24,6 @@ from schedules.models import User
 
 logger = logging.getLogger(__name__)
 
-# Our own words about a source; no rule is asked about them.
-OWN = "pagerpal:"
-
 # Asked by every request, so it is written out.
 TERMS = """
     SELECT wait_for, auto_resolve_after, test_person_id,
@@ -118,7 +115,7 @@ def _by_terms(alert: CleanAlert, terms: Terms, now: datetime) -> CleanAlert:
         group_digest = grouping.digest(alert.group_digest, "test")
         verdict = replace(verdict, test_person=_test_person(terms))
         return replace(alert, group_digest=group_digest, verdict=verdict)
-    if alert.key.startswith(OWN):
+    if alert.key.startswith(routing.OWN):
         verdict = replace(verdict, wait_for=None, auto_resolve_after=None)
     elif terms.rules:
         zone = terms.rules[0].source.team.time_zone

@@ -109,6 +109,8 @@ def open_until(
 
     They end on the next day if they end no later than they begin. Clocks are those of the zone.
     """
+    if not days or set(days) - set(EVERY_DAY):
+        raise BadMatcher("Days are digits from 0, Monday, to 6.")
     window = Window(frozenset(int(day) for day in days), opens, closes)
     cadence = Cadence(1, "weeks", date(2000, 1, 3), time(0), zone, (1,), (window,))
     return on_call(cadence, (), at) is not None, next_handover(cadence, (), at)

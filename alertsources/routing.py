@@ -21,6 +21,9 @@ from alertsources.verdicts import Verdict
 logger = logging.getLogger(__name__)
 Then = RoutingRule.Then
 
+# Our own words about a source; no rule is asked about them.
+OWN = "pagerpal:"
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -101,7 +104,10 @@ def explain(payload: ReceivedPayload, *, now: datetime) -> list[Explained]:
 def explain_body(body: bytes, source: AlertSource, *, now: datetime) -> list[Explained]:
     rules = rules_of([source.pk])
     found = read(body, source, kind=source.kind, otherwise="generic", now=now)
-    return [_explained(rules, alert, source, now) for alert in found.alerts]
+    return [
+        _explained(rules if not alert.key.startswith(OWN) else [], alert, source, now)
+        for alert in found.alerts
+    ]
 
 
 def _explained(

@@ -13,7 +13,7 @@ from alertsources.intake import Delivery, Taken, take
 from alertsources.models import Alert, AlertSource, Silence
 from alertsources.reading import read
 from alertsources.silences import Refused, Weekly
-from incidents.models import Incident
+from incidents.models import EscalationPolicy, Incident
 from pagerpal.testing import NOON, at, make_policy, make_source, make_team, make_user, minutes
 
 pytestmark = pytest.mark.django_db
@@ -26,10 +26,18 @@ def source() -> AlertSource:
     return make_source(make_team(), name="prod")
 
 
-def send(source: AlertSource, body: Any, *, now: datetime = NOON, kind: str = "generic") -> Taken:
+def send(
+    source: AlertSource,
+    body: Any,
+    *,
+    now: datetime = NOON,
+    kind: str = "generic",
+    policy: EscalationPolicy | None = None,
+) -> Taken:
     raw = json.dumps(body).encode()
     reading = read(raw, source, kind=kind, now=now)
-    return take(Delivery(source, raw, reading.alerts, troubles=reading.troubles), now=now)
+    delivery = Delivery(source, raw, reading.alerts, policy, troubles=reading.troubles)
+    return take(delivery, now=now)
 
 
 def fire(title: str, **fields: Any) -> dict[str, Any]:
