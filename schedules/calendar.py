@@ -140,16 +140,12 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Bar:
-    """A shift, or its part in one week: where it is drawn and whether its hand-over is named."""
+    """A shift, or its part in one week: where it is drawn, and when it begins if that is said."""
 
     drawn: Drawn
     column: int
     width: int
-    is_first: bool
-
-    @property
-    def is_narrow(self) -> bool:
-        return self.width < SLOTS
+    begins: str
 
 
 @dataclass(frozen=True)
@@ -281,15 +277,25 @@ def _bars(shifts: Sequence[PlannedShift], span: Span, pen: Pen) -> list[list[Bar
     for shift in shifts:
         if _is_outside(shift) or shift.ends_at <= span.starts_at:
             continue
-        # A gap without a beginning of its own begins where the page does.
-        is_first = shift.starts_at >= span.starts_at and (
-            shift.person is not None or shift.starts_at > span.starts_at
-        )
-        drawn = pen.draw(shift)
-        for week, column, width in _pieces(shift, span):
-            found[week].append(Bar(drawn, column + 1, width, is_first))
-            is_first = False
+        for week, bar in _bars_of(shift, span, pen.draw(shift)):
+            found[week].append(bar)
     return found
+
+
+def _bars_of(shift: PlannedShift, span: Span, drawn: Drawn) -> Iterator[tuple[int, Bar]]:
+    """Of one shift; the first that has room for it says when it begins."""
+    # A gap without a beginning of its own begins where the page does.
+    is_said = shift.starts_at < span.starts_at or (
+        shift.person is None and shift.starts_at == span.starts_at
+    )
+    word = "from "
+    for week, column, width in _pieces(shift, span):
+        begins = ""
+        if not is_said and width >= LEAST_WIDTH:
+            is_said = True
+            begins = drawn.clock if width < SLOTS else f"{word}{drawn.clock}"
+        word = f"since {drawn.starts:%a} "
+        yield week, Bar(drawn, column + 1, width, begins)
 
 
 def _pieces(shift: PlannedShift, span: Span) -> Iterator[tuple[int, int, int]]:

@@ -1,16 +1,20 @@
-"""Debian's Chromium, started once for all tests that look at pages."""
+"""Debian's Chromium, started once for all tests that look at pages, and how they look."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
+
+from schedules.models import User
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -22,6 +26,40 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+PHONE = {"width": 390, "height": 844}
+NARROW = {"width": 320, "height": 640}
+
+# Targets under 44 px, and text that is too faint on what lies behind it.
+SMALL = """() => [...document.querySelectorAll('button, a.button, nav a, summary, select')]
+    .map(e => [e.textContent.trim(), e.getBoundingClientRect()])
+    .filter(([, box]) => box.width && box.height && (box.height < 43.5 || box.width < 43.5))
+    .map(([text]) => text)"""
+FAINT = """() => {
+    const parts = colour => { const n = colour.match(/[\\d.]+/g).map(Number); return [...n, 1]; };
+    const light = colour => {
+        const [r, g, b] = parts(colour).slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = e => {
+        for (; e; e = e.parentElement) {
+            const colour = getComputedStyle(e).backgroundColor;
+            if (parts(colour)[3] > 0) return colour;
+        }
+        return 'rgb(255, 255, 255)';
+    };
+    const faint = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const e = texts.currentNode.parentElement, box = e.getBoundingClientRect();
+        if (!texts.currentNode.textContent.trim() || !box.width || !box.height) continue;
+        const pair = [light(getComputedStyle(e).color), light(behind(e))].sort();
+        if ((pair[1] + 0.05) / (pair[0] + 0.05) < 4.5) faint.push(e.outerHTML.slice(0, 80));
+    }
+    return faint;
+}"""
+
+Visit = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +74,33 @@ def browser() -> Iterator[Browser]:
         yield started
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
         started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: Any) -> Iterator[Visit]:
+    """Opens an address in a new window; any error in the page's scripts fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def opened(path: str, user: User | None = None, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": PHONE, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if user:
+            context.add_cookies([session(user, live_server.url)])
+        page.goto(live_server.url + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def session(user: User, url: str) -> Any:
+    """A cookie that says this person has signed in: the form has a test of its own."""
+    client = Client()
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return {"name": name, "value": client.cookies[name].value, "url": url}

@@ -21,8 +21,8 @@ register = template.Library()
 def bars(line: Line) -> SafeString:
     """The shifts of one rotation in one week."""
     drawn = (
-        _bar(bool(bar.drawn.link), bool(bar.drawn.note), bar.is_first, bar.is_narrow).format(
-            column=bar.column, width=bar.width, **_printed(bar.drawn)
+        _bar(bool(bar.drawn.link), bool(bar.drawn.note), bool(bar.begins)).format(
+            column=bar.column, width=bar.width, begins=bar.begins, **_printed(bar.drawn)
         )
         for bar in line.bars
     )
@@ -61,10 +61,9 @@ def _printed(one: Drawn) -> dict[str, str]:
 
 
 @cache
-def _bar(has_link: bool, has_note: bool, has_time: bool, is_narrow: bool) -> str:
+def _bar(has_link: bool, has_note: bool, has_begins: bool) -> str:
     note = " <span>{note}</span>" if has_note else ""
-    word = "" if is_narrow else "from "
-    begins = f' <time datetime="{{iso}}">{word}{{clock}}</time>' if has_time else ""
+    begins = ' <time datetime="{iso}">{begins}</time>' if has_begins else ""
     inner = f"<b><bdi>{{name}}</bdi></b>{note}{begins}"
     return f'<li class="c{{column}} w{{width}}">{_framed(inner, has_link)}</li>'
 

@@ -37,11 +37,11 @@ def shift(
     return PlannedShift(rotation, person, at(start), at(end), is_cover, instead_of, why)
 
 
-def bars(*shifts: PlannedShift, span: Span = SPAN) -> list[list[tuple[str, int, int, bool]]]:
-    """Per week: name, column, width, and whether the hand-over is named."""
+def bars(*shifts: PlannedShift, span: Span = SPAN) -> list[list[tuple[str, int, int, str]]]:
+    """Per week: name, column, width, and when it begins if that is said."""
     weeks = calendar.weeks([PRIMARY], {1: shifts}, span, PEN)
     return [
-        [(bar.drawn.name, bar.column, bar.width, bar.is_first) for bar in week.lines[0].bars]
+        [(bar.drawn.name, bar.column, bar.width, bar.begins) for bar in week.lines[0].bars]
         for week in weeks
     ]
 
@@ -84,9 +84,9 @@ def test_a_shift_is_one_bar_in_each_week_it_touches_and_names_its_start_once() -
     drawn = bars(shift(ALICE, "2026-11-27 00:00", "2026-12-08 12:00"))
 
     assert drawn[:4] == [
-        [("alice", 25, 18, True)],
-        [("alice", 1, 42, False)],
-        [("alice", 1, 9, False)],
+        [("alice", 25, 18, "from 00:00")],
+        [("alice", 1, 42, "")],
+        [("alice", 1, 9, "")],
         [],
     ]
 
@@ -94,7 +94,7 @@ def test_a_shift_is_one_bar_in_each_week_it_touches_and_names_its_start_once() -
 def test_a_shift_from_before_the_page_begins_at_its_edge_without_a_time() -> None:
     drawn = bars(shift(ALICE, "2026-11-16 09:00", "2026-11-24 00:00"))
 
-    assert drawn[0] == [("alice", 1, 6, False)]
+    assert drawn[0] == [("alice", 1, 6, "")]
 
 
 def test_bars_that_meet_do_so_without_hole_or_overlap() -> None:
@@ -112,16 +112,16 @@ def test_bars_that_meet_do_so_without_hole_or_overlap() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "place"),
     [
-        ("2026-11-24 09:00", "2026-11-24 10:00", (9, 2)),
-        ("2026-11-29 23:00", "2026-11-29 23:30", (41, 2)),
+        ("2026-11-24 09:00", "2026-11-24 10:00", (9, 2, "09:00")),
+        ("2026-11-29 23:00", "2026-11-29 23:30", (41, 2, "23:00")),
     ],
 )
 def test_a_short_shift_is_drawn_wide_enough_for_its_name_and_on_its_day(
-    start: str, end: str, place: tuple[int, int]
+    start: str, end: str, place: tuple[int, int, str]
 ) -> None:
     drawn = bars(shift(ALICE, start, end))
 
-    assert drawn[0] == [("alice", *place, True)]
+    assert drawn[0] == [("alice", *place)]
     assert drawn[1:] == [[]] * 12
 
 
@@ -145,7 +145,7 @@ def test_minutes_at_the_edges_of_the_page_are_a_sliver_or_nothing() -> None:
     late = bars(shift(ALICE, "2027-02-21 23:50", "2027-02-22 09:00"))
 
     assert early == [[]] * 13
-    assert late == [[]] * 12 + [[("alice", 42, 1, True)]]
+    assert late == [[]] * 12 + [[("alice", 42, 1, "")]]
 
 
 def test_time_outside_the_hours_is_left_blank_and_said_of_the_line() -> None:
@@ -165,10 +165,16 @@ def test_time_outside_the_hours_is_left_blank_and_said_of_the_line() -> None:
     assert second.has_hours is False
 
 
+def test_a_start_that_has_no_room_at_a_weeks_end_is_named_in_the_next_week() -> None:
+    drawn = bars(shift(ALICE, "2026-11-29 22:00", "2026-12-02 09:00"))
+
+    assert drawn[:2] == [[("alice", 42, 1, "")], [("alice", 1, 14, "since Sun 22:00")]]
+
+
 def test_a_gap_without_a_beginning_names_no_time() -> None:
     gap = shift(None, "2026-11-23 00:00", "2026-12-23 09:00", why="before")
 
-    assert bars(gap)[0] == [("NOBODY", 1, 42, False)]
+    assert bars(gap)[0] == [("NOBODY", 1, 42, "")]
 
 
 @pytest.mark.parametrize(
