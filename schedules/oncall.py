@@ -153,17 +153,6 @@ def duties(
     return book.with_people({pk: of(pk) for pk in book.rotations})
 
 
-def planned(rotation: Rotation, start: datetime, end: datetime) -> list[tuple[Shift, User | None]]:
-    """Every shift that touches the window, with its person; None where nobody would be paged."""
-    if not rotation.is_active:
-        return []
-    covers = _covers(rotation.overrides.not_over(start))
-    found = shifts.shifts(cadence_of(rotation), covers, start, end)
-    ids = {shift.user for shift in found if shift.user is not None}
-    people = User.objects.filter(is_active=True).in_bulk(ids)
-    return [(shift, people.get(shift.user) if shift.user else None) for shift in found]
-
-
 class Book:
     """All that is known of some rotations around a window, read in five queries."""
 

@@ -88,7 +88,7 @@ def test_a_rotation_that_is_switched_off_has_nobody_on_call() -> None:
     assert oncall.on_call_ids([rotation.pk], NOON) == {rotation.pk: None}
     assert oncall.next_handover(rotation, NOON) is None
     assert oncall.next_on_call(rotation, NOON) is None
-    assert oncall.planned(rotation, NOON, NOON + DAY) == []
+    assert oncall.plans([rotation], NOON, NOON + DAY) == {rotation.pk: []}
 
 
 def test_the_next_handover_knows_overrides_to_come() -> None:
@@ -114,19 +114,6 @@ def test_somebody_alone_has_no_next_handover() -> None:
     rotation = make_rotation(make_team(), *people("alice"))
 
     assert oncall.next_on_call(rotation, NOON) is None
-
-
-def test_what_is_planned_names_people_and_shows_who_is_switched_off_as_nobody() -> None:
-    alice, bob = people("alice", "bob")
-    rotation = make_rotation(make_team(), alice, bob)
-    User.objects.filter(pk=alice.pk).update(is_active=False)
-
-    found = oncall.planned(rotation, NOON, NOON + 8 * DAY)
-
-    assert [(shift.starts_at, person) for shift, person in found] == [
-        (at("2026-11-23 09:00"), bob),
-        (at("2026-11-30 09:00"), None),
-    ]
 
 
 @pytest.mark.parametrize("rotations", [1, 6])
