@@ -283,7 +283,7 @@ def test_a_stored_message_tells_which_rule_it_would_hit(
     with django_assert_max_num_queries(3):
         explained = routing.explain(payload, now=NOON)
 
-    assert [(one.title, one.text) for one in explained][0] == (
+    assert (explained[0].title, explained[0].text) == (
         "switch 7",
         "Rule 1: page, team Network, severity high.",
     )
