@@ -209,7 +209,7 @@ def _bare(notification: Notification) -> Message:
         body="PagerPal could not put the details into words. Open it to see them.",
         subject=title,
         priority=3 if notification.is_said_once else 5,
-        tags=("rotating_light",),
+        tags=("calendar",) if notification.is_said_once else ("rotating_light",),
         open_url=_url(facts.get("open_path")) or settings.PAGERPAL_BASE_URL,
         answer_url=_url(facts.get("answer_path")),
     )
