@@ -51,6 +51,8 @@ class Delivery:
     notes: list[str] = field(default_factory=list)
     # Of a mail: the row, written in the same transaction, that makes it count once.
     mail: ReceivedMail | None = None
+    # The stored message whose body this is, taken in once more.
+    again: ReceivedPayload | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ def _payload(delivery: Delivery, taken: Taken, now: datetime) -> ReceivedPayload
         result=taken.result,
         note=one_line(taken.note, 500),
         incident_id=taken.incidents[0] if taken.incidents else None,
+        reprocessed_from=delivery.again,
     )
 
 

@@ -426,10 +426,21 @@ class ReceivedPayload(models.Model):
     incident = models.ForeignKey(
         Incident, null=True, on_delete=models.SET_NULL, related_name="payloads"
     )
+    # The message that somebody had taken in once more, if this one did not come from outside.
+    reprocessed_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="reprocessed", db_index=False
+    )
 
     class Meta:
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["source", "-received_at"])]
+        indexes = [
+            models.Index(fields=["source", "-received_at"]),
+            models.Index(
+                fields=["reprocessed_from"],
+                condition=Q(reprocessed_from__isnull=False),
+                name="payload_reprocessed_from",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.received_at:%Y-%m-%d %H:%M:%S}"
