@@ -111,6 +111,9 @@ def _alert(item: Any, payload: dict[str, Any]) -> ParsedAlert:
         return generic_alert(item)
     alert = group_alert(item, payload, nameless="Grafana alert")
     notes = text_map(item.get("annotations"))
+    if reason := STAND_INS.get(alert.labels.get("alertname", "")):
+        words = first_text(notes, "description", "summary")
+        alert = replace(alert, title=f"{_rule_of(alert)}: {reason}", detail=words)
     alert = replace(
         alert,
         detail="\n".join([alert.detail, *_circumstances(item, notes)]).strip(),
@@ -120,8 +123,6 @@ def _alert(item: Any, payload: dict[str, Any]) -> ParsedAlert:
     if _is_test(alert, notes):
         # Each press of the button by itself: the fingerprint is always the same.
         return replace(alert, key=f"test {alert.group}", is_test=True)
-    if reason := STAND_INS.get(alert.labels.get("alertname", "")):
-        return replace(alert, title=f"{_rule_of(alert)}: {reason}")
     return alert
 
 
@@ -138,12 +139,17 @@ def _rule_of(alert: ParsedAlert) -> str:
 
 def _circumstances(item: dict[str, Any], notes: dict[str, str]) -> Iterator[str]:
     """What Grafana says beside its users' words."""
-    if values := text_map(item.get("values")):
-        yield "Values: " + ", ".join(f"{name}={value}" for name, value in values.items())
+    values = item.get("values")
+    if isinstance(values, dict) and values:
+        yield "Values: " + ", ".join(f"{name}={_short(value)}" for name, value in values.items())
     if error := notes.get("Error"):
         yield f"Error: {error}"
     if reason := notes.get("grafana_state_reason"):
         yield f"State reason: {reason}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else text_of(value)
 
 
 def _links(item: dict[str, Any]) -> Iterator[Link]:
