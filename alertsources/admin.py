@@ -17,8 +17,12 @@ from alertsources.forms import AlertSourceForm
 from alertsources.keys import OVERLAP, give_key, set_key
 from alertsources.mail.addresses import address_of
 from alertsources.models import Alert, AlertSource, ReceivedPayload
+from alertsources.rule_admin import RuleInline, what_rules_say
 from alertsources.showing import readable_body
+from alertsources.silence_admin import SilenceAdmin
 from alertsources.sources.base import registry
+
+__all__ = ["AlertAdmin", "AlertSourceAdmin", "ReceivedPayloadAdmin", "SilenceAdmin"]
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
@@ -37,14 +41,21 @@ class AlertSourceAdmin(SourceModelAdmin):
     list_filter = ["is_active", "kind", "team"]
     list_select_related = ["team"]
     search_fields = ["name", "team__name"]
-    autocomplete_fields = ["team", "policy"]
+    autocomplete_fields = ["team", "policy", "test_person"]
+    inlines = [RuleInline]
     actions = ["new_key"]
-    readonly_fields = ["address", "key", "set_up", "last_received", "last_payloads"]
+    readonly_fields = [
+        *("address", "key", "set_up", "last_received", "last_payloads", "rules_tried"),
+    ]
 
     def get_fieldsets(self, request: HttpRequest, obj: AlertSource | None = None) -> Any:
         facts = [
             (None, {"fields": ["team", "name", "kind", "policy", "default_severity", "is_active"]}),
             ("Grouping", {"fields": ["group_by", "group_labels"]}),
+            (
+                "When it pages",
+                {"fields": ["wait_for", "auto_resolve_after", "limit_per_minute", "test_person"]},
+            ),
         ]
         if obj is None:
             return facts
@@ -52,6 +63,7 @@ class AlertSourceAdmin(SourceModelAdmin):
             ("How it sends", {"fields": ["address", "key", "set_up"]}),
             *facts,
             ("What came", {"fields": ["last_received", "last_payloads"]}),
+            ("What the rules below make of it", {"fields": ["rules_tried"]}),
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AlertSource]:
@@ -121,6 +133,10 @@ class AlertSourceAdmin(SourceModelAdmin):
     def last_received(self, source: Any) -> Any:
         return source.last_received_at
 
+    @admin.display(description="if it came now")
+    def rules_tried(self, source: AlertSource) -> SafeString | str:
+        return what_rules_say(source)
+
     @admin.display(description="last messages")
     def last_payloads(self, source: AlertSource) -> SafeString | str:
         rows = (
@@ -167,6 +183,7 @@ class AlertAdmin(LogAdmin):
     fields = [
         *("title", "source", "incident", "status", "severity", "key", "labels", "count"),
         *("started_at", "first_at", "last_at", "answered_at", "resolved_at"),
+        *("muted_by", "muted_reason", "look_at", "occurred_at", "is_test"),
     ]
 
 

@@ -20,6 +20,7 @@ class AlertSourceForm(SourceModelForm):
         fields = [
             *("team", "name", "kind", "policy", "default_severity"),
             *("group_by", "group_labels", "is_active"),
+            *("wait_for", "auto_resolve_after", "limit_per_minute", "test_person"),
         ]
 
     def clean_group_labels(self) -> list[str]:

@@ -38,6 +38,9 @@ def fields(**changed: Any) -> dict[str, Any]:
         "group_by": "sender",
         "group_labels": "[]",
         "is_active": "on",
+        "limit_per_minute": "30000",
+        "rules-TOTAL_FORMS": "0",
+        "rules-INITIAL_FORMS": "0",
         **changed,
     }
 
