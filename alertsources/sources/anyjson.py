@@ -48,8 +48,9 @@ class Reading:
 
     alert: ParsedAlert
     shape: str = ""
-    # Why expressions of the mapping were of no use, by field.
+    # Why expressions of the mapping were of no use, by field, and the fields where they were.
     troubles: Mapping[str, str] = field(default_factory=dict)
+    mapped: frozenset[str] = frozenset()
 
 
 class AnyJson:
@@ -118,7 +119,8 @@ def read_one(message: Any, fields: FieldMap) -> Reading:
         is_test=shape is not None and shape.is_test(message),
         is_record_only=is_note,
     )
-    return Reading(alert, shape.name if shape else "", mapped.troubles)
+    used = frozenset(name for name in mapped.values if mapped.text(name))
+    return Reading(alert, shape.name if shape else "", mapped.troubles, used)
 
 
 def _own_kind(message: Any) -> str:
