@@ -165,7 +165,7 @@ def test_a_mail_that_is_too_large_is_refused_before_and_while_it_is_sent(
 ) -> None:
     with smtp.client() as client:
         announced, _ = client.mail("monitor@example.com", [f"SIZE={taking.LARGEST + 1}"])
-    sent, _ = smtp.send(mail("Disk", "x\r\n" * (taking.LARGEST // 3)))
+    sent, _ = smtp.send(mail("Disk", f"{'x' * 78}\r\n" * (taking.LARGEST // 80 + 1)))
 
     assert (announced, sent) == (552, 552)
     assert not ReceivedPayload.objects.exists()
