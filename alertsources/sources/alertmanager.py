@@ -30,8 +30,8 @@ Put this into alertmanager.yml, and name the receiver in a route:
 An Alertmanager before 0.22 has bearer_token: "{{ key }}" in place of authorization.
 It has no test button. This sends an alert that ends by itself after some minutes:
 
-    amtool --alertmanager.url=http://localhost:9093 alert add \
-TestOfPagerPal severity=critical --annotation=summary="Test of PagerPal"
+    amtool --alertmanager.url=http://localhost:9093 alert add \\
+      TestOfPagerPal severity=critical --annotation=summary="Test of PagerPal"
 """
     example: ClassVar[dict[str, Any]] = {
         "version": "4",

@@ -94,8 +94,9 @@ Timestamp Header: X-Grafana-Alerting-Timestamp), and the same secret here.
         """A message is signed alone, or together with the time in a header of its own."""
         if not source.signing_secret:
             return
-        name = text_of(source.settings.get("signature_header")) or SIGNATURE_HEADER
-        timed_by = text_of(source.settings.get("timestamp_header"))
+        settings = text_map(source.settings)
+        name = settings.get("signature_header") or SIGNATURE_HEADER
+        timed_by = settings.get("timestamp_header", "")
         timestamp = headers.get(timed_by or TIMESTAMP_HEADER, "").strip()
         if timed_by and not timestamp:
             raise signatures.missing(timed_by)
