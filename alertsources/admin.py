@@ -15,8 +15,10 @@ from django.utils.safestring import SafeString
 
 from alertsources.forms import AlertSourceForm
 from alertsources.keys import OVERLAP, give_key, set_key
+from alertsources.kind_admin import KindTools
 from alertsources.mail.addresses import address_of
 from alertsources.models import Alert, AlertSource, ReceivedPayload
+from alertsources.reprocessing_admin import Reprocessing
 from alertsources.rule_admin import RuleInline, what_rules_say
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
@@ -35,7 +37,7 @@ LAST_PAYLOADS = 10
 
 
 @admin.register(AlertSource)
-class AlertSourceAdmin(SourceModelAdmin):
+class AlertSourceAdmin(KindTools, SourceModelAdmin):
     form = AlertSourceForm
     list_display = ["name", "team", "kind", "is_active", "last_received"]
     list_filter = ["is_active", "kind", "team"]
@@ -43,9 +45,10 @@ class AlertSourceAdmin(SourceModelAdmin):
     search_fields = ["name", "team__name"]
     autocomplete_fields = ["team", "policy", "test_person"]
     inlines = [RuleInline]
-    actions = ["new_key"]
+    actions = ["new_key", *KindTools.actions]
     readonly_fields = [
         *("address", "key", "set_up", "last_received", "last_payloads", "rules_tried"),
+        *("reading", "subscription"),
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: AlertSource | None = None) -> Any:
@@ -62,6 +65,7 @@ class AlertSourceAdmin(SourceModelAdmin):
         return [
             ("How it sends", {"fields": ["address", "key", "set_up"]}),
             *facts,
+            *self.kind_fieldsets(obj),
             ("What came", {"fields": ["last_received", "last_payloads"]}),
             ("What the rules below make of it", {"fields": ["rules_tried"]}),
         ]
@@ -188,11 +192,14 @@ class AlertAdmin(LogAdmin):
 
 
 @admin.register(ReceivedPayload)
-class ReceivedPayloadAdmin(LogAdmin):
+class ReceivedPayloadAdmin(Reprocessing, LogAdmin):
     list_display = ["received_at", "source", "result", "note", "incident"]
-    list_filter = ["result", "source"]
+    list_filter = ["result", ("reprocessed_from", admin.EmptyFieldListFilter), "source"]
     list_select_related = ["source__team", "incident"]
-    fields = ["source", "received_at", "content_type", "result", "note", "incident", "message"]
+    fields = [
+        *("source", "received_at", "content_type", "result", "note", "incident"),
+        *("reprocessed_from", "message"),
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReceivedPayload]:
         found: QuerySet[ReceivedPayload] = super().get_queryset(request)

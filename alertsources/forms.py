@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 
+from alertsources.kind_admin import KindForm
 from alertsources.models import AlertSource
 
-if TYPE_CHECKING:
-    SourceModelForm = forms.ModelForm[AlertSource]
-else:
-    SourceModelForm = forms.ModelForm
 
-
-class AlertSourceForm(SourceModelForm):
+class AlertSourceForm(KindForm):
     class Meta:
         model = AlertSource
         fields = [

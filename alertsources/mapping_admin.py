@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -18,6 +18,11 @@ from alertsources.mapping_preview import last_payloads, preview
 from alertsources.models import AlertSource, ReceivedPayload
 from alertsources.sources.anyjson import AnyJson
 
+if TYPE_CHECKING:
+    SourceModelAdmin = admin.ModelAdmin[AlertSource]
+else:
+    SourceModelAdmin = admin.ModelAdmin
+
 PAGE = "admin:alertsources_alertsource_mapping"
 SAVE = "_save"
 
@@ -30,7 +35,7 @@ def mapping_link(source: AlertSource) -> SafeString | str:
     return format_html('{} <a href="{}">Edit and try</a>', text, reverse(PAGE, args=[source.pk]))
 
 
-class MappingPage(admin.ModelAdmin):  # type: ignore[type-arg]  # its use says of which model
+class MappingPage(SourceModelAdmin):
     """Adds the page to the admin of sources."""
 
     def get_urls(self) -> list[URLPattern]:

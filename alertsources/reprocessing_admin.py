@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -16,11 +16,16 @@ from alertsources.models import ReceivedPayload
 from alertsources.reprocessing import NotNow, reprocess
 from schedules.models import User
 
+if TYPE_CHECKING:
+    LogModelAdmin = admin.ModelAdmin[Any]
+else:
+    LogModelAdmin = admin.ModelAdmin
+
 # Each may open an incident.
 MOST_AT_ONCE = 100
 
 
-class Reprocessing(admin.ModelAdmin):  # type: ignore[type-arg]  # its use says of which model
+class Reprocessing(LogModelAdmin):
     """Adds the button and the action to the admin of received messages."""
 
     actions = ["reprocess_selected"]
