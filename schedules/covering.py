@@ -86,8 +86,11 @@ def remove_cover(override: Override, *, by: User, now: datetime) -> None:
 
 
 def check_person(rotation: Rotation, user: User) -> None:
-    """Refused unless they are switched on and of the rotation's team, or in its order."""
-    if not User.objects.filter(pk=user.pk, is_active=True).exists():
+    """Refused unless they are switched on and of the rotation's team, or in its order.
+
+    Until the transaction ends they cannot be switched off or leave.
+    """
+    if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True):
         raise Refused(f"{user} is switched off.")
     in_team = Membership.objects.filter(user=user, team=rotation.team_id).exists()
     if not in_team and not rotation.members.filter(user=user).exists():

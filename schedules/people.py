@@ -112,13 +112,24 @@ def _leave(
     successor: User | None,
 ) -> None:
     """The rotations' rows are locked before anything that the floors above lock."""
-    rotations = list(_rotations_of(user, team, now).order_by("pk"))
-    changes = [editing.begin(rotation, now=now) for rotation in rotations]
-    notes = [_hand_on(rotation, user, successor, now) for rotation in rotations]
+    changes: dict[Rotation, editing.Change] = {}
+    _begin(_rotations_of(user, team, now), changes, now)
+    # From here on nobody else puts them anywhere; whoever just has is seen now.
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    _begin(_rotations_of(user, team, now), changes, now)
+    notes = [_hand_on(rotation, user, successor, now) for rotation in changes]
     leave()
     successors = {user.pk: successor.pk} if successor else {}
-    for change, lines in zip(changes, notes, strict=True):
+    for change, lines in zip(changes.values(), notes, strict=True):
         change.finish(by=by, now=now, successors=successors, notes=lines)
+
+
+def _begin(
+    rotations: QuerySet[Rotation], changes: dict[Rotation, editing.Change], now: datetime
+) -> None:
+    for rotation in rotations.order_by("pk"):
+        if rotation not in changes:
+            changes[rotation] = editing.begin(rotation, now=now)
 
 
 def _hand_on(rotation: Rotation, user: User, successor: User | None, now: datetime) -> list[str]:
