@@ -144,3 +144,15 @@ def test_it_refuses_to_run_in_production(settings: Any) -> None:
 
     with pytest.raises(CommandError, match="production"):
         demo()
+
+
+@pytest.mark.parametrize("command", [["demo"], ["create_admin", "--email", "a@example.org"]])
+def test_a_new_user_may_run_it_before_anything_has_made_the_tables(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrated: list[int] = []
+    monkeypatch.setattr("pagerpal.migrating.bring_up_to_date", lambda **_: migrated.append(1))
+
+    call_command(*command, stdout=StringIO())
+
+    assert migrated == [1]

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
+from pagerpal import migrating
 from schedules.models import User
 
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = _clean_email(options["email"])
+        migrating.bring_up_to_date(verbosity=0)
         user = User.objects.filter(email__iexact=email).first()
         is_new = user is None
         user = user or User(email=email, name=options["name"] or email.partition("@")[0])

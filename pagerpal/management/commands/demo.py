@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from pagerpal import sample
+from pagerpal import migrating, sample
 
 SHOWN_ONCE = "The demo is there already. Keys and password were shown once; --reset makes new ones."
 
@@ -26,6 +26,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "demo makes people with known names: not with ENVIRONMENT=production."
             )
+        migrating.bring_up_to_date(verbosity=0)  # it may be the first thing a new user runs
         if options["reset"]:
             sample.remove()
         is_new = not sample.exists()
