@@ -31,6 +31,8 @@ from typing import Any
 import psutil
 import requests
 
+from pagerpal import bench_schedules
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = 100
 STEPS = 40
@@ -389,7 +391,18 @@ def throw_away_postgres(server: str) -> Iterator[str]:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def run(label: str, database: str, alerts: int) -> None:
+def schedules() -> list[Figure]:
+    """The figures of the schedules, on the database of the environment, which is fresh."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    return [Figure(*line) for line in bench_schedules.measure()]
+
+
+def run(label: str, database: str, *what: str) -> None:
     """Measure one database in a process of its own, whose environment says which."""
     folder = tempfile.mkdtemp(prefix="pagerpal-bench-")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -397,7 +410,7 @@ def run(label: str, database: str, alerts: int) -> None:
     load = os.getloadavg()[0]
     try:
         done = subprocess.run(  # noqa: S603  ourselves
-            [sys.executable, "-m", "pagerpal.bench", "--child", str(port), str(alerts)],
+            [sys.executable, "-m", "pagerpal.bench", "--child", str(port), *what],
             env=_environment(folder, port, database),
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -413,15 +426,17 @@ def run(label: str, database: str, alerts: int) -> None:
 
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--child"]:
-        figures = measure(int(arguments[1]), int(arguments[2]))
+        port, what = int(arguments[1]), arguments[2]
+        figures = schedules() if what == "schedules" else measure(port, int(what))
         print(json.dumps([vars(figure) for figure in figures]))
         return
-    alerts = int(os.environ.get("BENCH_ALERTS", "5000"))
+    alerts = os.environ.get("BENCH_ALERTS", "5000")
     if os.environ.get("BENCH_ONLY", "sqlite") == "sqlite":
         run("SQLite, synchronous=FULL", "", alerts)
     if server := os.environ.get("TEST_DATABASE_URL"):
         with throw_away_postgres(server) as database:
             run("PostgreSQL, fsync on", database, alerts)
+    run("Schedules, on SQLite", "", "schedules")
 
 
 if __name__ == "__main__":
