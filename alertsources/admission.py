@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import F, Q
 
-from alertsources import silences, trials
+from alertsources import flapping, silences, trials
 from alertsources.cleaning import CleanAlert
 from alertsources.holding import HELD_FIELDS, held_row, hold_of, is_over, look_at, released
 from alertsources.models import Alert, AlertSource, OpenGroup
@@ -228,7 +228,9 @@ class Admission:
         still = set(firing.values_list("incident_id", flat=True))
         monitor = by or Actor(None, self.source.name, "monitor")
         for pk in candidates:
-            if pk not in still:
+            if pk not in still and (
+                by or not flapping.holds(self.incidents[pk], self.source, now=self.now)
+            ):
                 lifecycle.resolve_locked(self.incidents[pk], monitor, by_monitor=True, now=self.now)
                 self.resolved.append(pk)
 
