@@ -191,8 +191,12 @@ def test_no_screen_is_too_narrow_and_no_text_too_faint(
         assert page.locator("script:not([src]), style, [style], [onclick]").count() == 0, path
 
 
-def test_paper_gets_the_weeks_without_buttons(visit: Visit, alice: User, team: Team) -> None:
-    page = visit("/calendar", alice, viewport=PAPER)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_gets_the_weeks_without_buttons_and_in_black(
+    visit: Visit, alice: User, team: Team, scheme: str
+) -> None:
+    page = visit("/calendar", alice, viewport=PAPER, color_scheme=scheme)
+    page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
 
     page.emulate_media(media="print")
 
@@ -200,6 +204,7 @@ def test_paper_gets_the_weeks_without_buttons(visit: Visit, alice: User, team: T
     assert page.locator(".tools").first.is_hidden()
     assert page.locator("#subscribe").is_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+    assert page.evaluate(FAINT) == []
     spelled_out = "getComputedStyle(document.querySelector('a.shift'), '::after').content"
     assert page.evaluate(spelled_out) == "none"
 
