@@ -144,16 +144,17 @@ def turn_number(cadence: Cadence, at: datetime) -> int | None:
     Found from the local time directly, however long ago the first turn was.
     """
     local = at.astimezone(ZoneInfo(cadence.zone)).replace(tzinfo=None)
-    first = _first_wall(cadence)
+    wall = _walls(cadence)
+    first = wall(0)
     if cadence.unit == "months":
         guess = ((local.year - first.year) * 12 + local.month - first.month) // cadence.every
     else:
         guess = (local - first) // (cadence.every * LENGTH_OF[cadence.unit])
     # Near a hand-over, in a repeated hour or around a skipped day the guess is off by a few.
     number = max(guess, -1)
-    while number >= 0 and _turn_starts(cadence, number) > at:
+    while number >= 0 and _resolve(wall(number), cadence.zone) > at:
         number -= 1
-    while _turn_starts(cadence, number + 1) <= at:
+    while _resolve(wall(number + 1), cadence.zone) <= at:
         number += 1
     return number if number >= 0 else None
 
@@ -283,7 +284,7 @@ def resolve_local(day: date, wall: time, zone: str) -> datetime:
     A time that is skipped (clocks going forward) gives the first instant after the gap; one that
     is shown twice (clocks going back) gives the first of the two.
     """
-    return _resolve(datetime.combine(day, wall.replace(tzinfo=None, fold=0)), zone)
+    return _resolve(datetime.combine(day, _plain(wall)), zone)
 
 
 def next_in_hours(start: time, end: time, weekends: bool, zone: str, at: datetime) -> datetime:
@@ -445,9 +446,10 @@ def _turns_by_cadence(cadence: Cadence, start: datetime, *, joined: bool) -> Ite
     if joined and len(set(members)) == 1:
         yield _Piece(members[0], "", _turn_starts(cadence, 0), FOREVER)
         return
-    begins = _turn_starts(cadence, number)
+    wall, zone = _walls(cadence), cadence.zone
+    begins = _resolve(wall(number), zone)
     while True:
-        ends = _turn_starts(cadence, number + 1)
+        ends = _resolve(wall(number + 1), zone)
         if begins < ends:  # a skipped day or hour leaves a turn without length
             yield _Piece(members[(number + cadence.offset) % len(members)], "", begins, ends)
         begins, number = ends, number + 1
@@ -460,18 +462,26 @@ def _over(cadence: Cadence) -> datetime:
 
 
 def _turn_starts(cadence: Cadence, number: int) -> datetime:
-    first = _first_wall(cadence)
+    return _resolve(_walls(cadence)(number), cadence.zone)
+
+
+def _walls(cadence: Cadence) -> Callable[[int], datetime]:
+    """Says at which local time each turn begins, counted from 0."""
+    first = datetime.combine(cadence.starts_on, _plain(cadence.handover_time))
     if cadence.unit != "months":
-        wall = first + number * cadence.every * LENGTH_OF[cadence.unit]
-        return _resolve(wall, cadence.zone)
-    years, month = divmod(first.month - 1 + number * cadence.every, 12)
-    year, month = first.year + years, month + 1
-    day = min(first.day, monthrange(year, month)[1])
-    return _resolve(first.replace(year=year, month=month, day=day), cadence.zone)
+        length = cadence.every * LENGTH_OF[cadence.unit]
+        return lambda number: first + number * length
+
+    def wall(number: int) -> datetime:
+        years, month = divmod(first.month - 1 + number * cadence.every, 12)
+        year, month = first.year + years, month + 1
+        return first.replace(year=year, month=month, day=min(first.day, monthrange(year, month)[1]))
+
+    return wall
 
 
-def _first_wall(cadence: Cadence) -> datetime:
-    return datetime.combine(cadence.starts_on, cadence.handover_time.replace(tzinfo=None, fold=0))
+def _plain(wall: time) -> time:
+    return wall.replace(tzinfo=None, fold=0) if wall.tzinfo or wall.fold else wall
 
 
 def _first_other(
