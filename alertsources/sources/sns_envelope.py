@@ -67,10 +67,11 @@ class Envelope:
 
 def envelope_in(payload: Any) -> Envelope | None:
     """The envelope that this JSON is; None for anything else, such as a raw message."""
-    if not isinstance(payload, dict) or payload.get("Type") not in SIGNED:
+    if not isinstance(payload, dict):
         return None
     texts = {name: value for name, value in payload.items() if isinstance(value, str)}
-    return Envelope(texts) if "TopicArn" in texts and "Message" in texts else None
+    is_envelope = texts.get("Type") in SIGNED and "TopicArn" in texts and "Message" in texts
+    return Envelope(texts) if is_envelope else None
 
 
 def certificate_url(envelope: Envelope) -> str:
