@@ -228,11 +228,13 @@ class Admission:
         still = set(firing.values_list("incident_id", flat=True))
         monitor = by or Actor(None, self.source.name, "monitor")
         for pk in candidates:
-            if pk not in still and (
-                by or not flapping.holds(self.incidents[pk], self.source, now=self.now)
-            ):
-                lifecycle.resolve_locked(self.incidents[pk], monitor, by_monitor=True, now=self.now)
-                self.resolved.append(pk)
+            incident = self.incidents[pk]
+            if pk in still:
+                continue
+            if by is None and flapping.holds(incident, self.source, now=self.now):
+                continue
+            lifecycle.resolve_locked(incident, monitor, by_monitor=True, now=self.now)
+            self.resolved.append(pk)
 
     def _fire(self, alerts: list[CleanAlert]) -> None:
         outdated, to_place = [], []
@@ -468,7 +470,7 @@ def _write_new(admissions: Sequence[Admission], *, now: datetime) -> None:
             row.save(update_fields=["incident", *HELD_FIELDS])
     new = [row for row in placed if not row.pk]
     insert(*sorted(new, key=lambda row: row.live_key or ""))
-    silences.settle([row.pk for row in placed if row.muted_by_id], now=now)
+    silences.settle([row for row in placed if row.muted_by_id], now=now)
 
 
 def _known(alerts: list[CleanAlert]) -> set[str]:

@@ -17,7 +17,7 @@ from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from alertsources import intake, reading
+from alertsources import intake, limits, reading
 from alertsources.intake import Delivery, Taken
 from alertsources.keys import LIKE_A_KEY
 from alertsources.models import AlertSource, ReceivedPayload
@@ -34,6 +34,7 @@ ANSWERS = {
     ReceivedPayload.Result.TAKEN: "accepted",
     ReceivedPayload.Result.NOTHING: "nothing to do",
     ReceivedPayload.Result.UNREADABLE: "unreadable",
+    ReceivedPayload.Result.LIMITED: "kept, not read",
 }
 
 
@@ -87,6 +88,8 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     _check(source.kind, body, request, source)
     if kind != source.kind:
         _check(kind, body, request, source)
+    if limits.is_over(source, now=now):
+        return _beyond_limit(sender, kind, body, request, now=now), 0
     headers = request.headers
     read = reading.read(body, source, kind=kind, otherwise=otherwise, now=now, headers=headers)
     if read.kind != kind:
@@ -99,6 +102,17 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     taken = intake.take(delivery, now=now)
     _respond(read.kind, body, request, source)
     return taken, len(read.alerts)
+
+
+def _beyond_limit(
+    sender: Sender, kind: str, body: bytes, request: HttpRequest, *, now: datetime
+) -> Taken:
+    """Answered as its sender understands: asked to come again, or kept for one that never does."""
+    limits.tell(sender.source, sender.policy, now=now)
+    if limits.comes_again(kind):
+        text = f"More than {sender.source.limit_per_minute} messages per minute; send this later."
+        raise Rejected(503, text, Retry_After=str(60 - now.second))
+    return limits.keep(sender.source, body, request.headers.get("Content-Type", ""), now=now)
 
 
 def _may_bring_alerts(request: HttpRequest) -> bool:

@@ -24,6 +24,10 @@ from schedules.models import User
 
 logger = logging.getLogger(__name__)
 
+# Says that a source sends too much; it ends when that was not so for a while.
+LIMIT_KEY = f"{routing.OWN}limit"
+LIMIT_OVER_AFTER = timedelta(minutes=10)
+
 # Asked by every request, so it is written out.
 TERMS = """
     SELECT wait_for, auto_resolve_after, test_person_id,
@@ -98,6 +102,7 @@ def _default_policies(rules: Sequence[RoutingRule]) -> dict[int, EscalationPolic
 
 def _judged(alert: CleanAlert, terms: Terms, now: datetime) -> CleanAlert:
     is_plain = not terms.rules and not terms.silences and not alert.is_test
+    is_plain = is_plain and alert.key != LIMIT_KEY
     if not alert.is_firing or (is_plain and terms.verdict is PAGES):
         return alert
     try:
@@ -116,7 +121,8 @@ def _by_terms(alert: CleanAlert, terms: Terms, now: datetime) -> CleanAlert:
         verdict = replace(verdict, test_person=_test_person(terms))
         return replace(alert, group_digest=group_digest, verdict=verdict)
     if alert.key.startswith(routing.OWN):
-        verdict = replace(verdict, wait_for=None, auto_resolve_after=None)
+        ends = LIMIT_OVER_AFTER if alert.key == LIMIT_KEY else None
+        verdict = replace(verdict, wait_for=None, auto_resolve_after=ends)
     elif terms.rules:
         zone = terms.rules[0].source.team.time_zone
         alert, verdict = routing.decide(terms.rules, alert, verdict, zone=zone, now=now)

@@ -416,6 +416,7 @@ class ReceivedPayload(models.Model):
         TAKEN = "taken", "taken"
         NOTHING = "nothing", "nothing to do"
         UNREADABLE = "unreadable", "unreadable"
+        LIMITED = "limited", "beyond the limit"
 
     source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="payloads")
     received_at = models.DateTimeField()

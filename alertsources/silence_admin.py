@@ -117,8 +117,7 @@ class SilenceAdmin(SilenceModelAdmin):
             obj.created_by, obj.created_label = request.user, str(request.user)[:120]  # type: ignore[assignment]
             obj.save()
             return
-        # In the transaction of the admin's view; waits for those who mute by it at this moment.
-        Silence.objects.select_for_update().get(pk=obj.pk)
+        silences.locked(obj.pk)  # in the transaction of the admin's view
         obj.save(update_fields=SilenceForm.Meta.fields)
         silences.judge_anew(obj, now=timezone.now())
 

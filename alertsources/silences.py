@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from alertsources import matching
@@ -29,6 +29,9 @@ from schedules.transactions import repeat_on_conflict
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = "alertsources.tasks.look_again"
+SHARED = """
+    SELECT id, ended_at FROM alertsources_silence WHERE id = ANY(%s) ORDER BY id FOR SHARE
+"""
 # How many alerts or silences a page compares.
 MOST_COMPARED = 50
 
@@ -118,8 +121,7 @@ def end(silence_id: int, by: str, *, now: datetime) -> bool:
 
     def attempt() -> bool:
         with transaction.atomic():
-            # A full lock: it waits for those who are muting an alert by it at this moment.
-            silence = Silence.objects.select_for_update().get(pk=silence_id)
+            silence = locked(silence_id)
             if is_over(silence, now):
                 return False
             silence.ended_at, silence.ended_label = now, by[:120]
@@ -128,6 +130,16 @@ def end(silence_id: int, by: str, *, now: datetime) -> bool:
             return True
 
     return repeat_on_conflict(attempt)
+
+
+def locked(silence_id: int) -> Silence:
+    """The silence, which nobody can mute by until this transaction is over.
+
+    Alerts are locked before silences by those who mute, so here too.
+    """
+    muted = Alert.objects.firing().filter(muted_by=silence_id).order_by("pk")
+    list(muted.select_for_update(no_key=True).values_list("pk"))
+    return Silence.objects.select_for_update().get(pk=silence_id)
 
 
 def judge_anew(silence: Silence, *, now: datetime) -> None:
@@ -186,14 +198,30 @@ def _covers(silence: Silence, alert: CleanAlert, source_id: int, team_id: int) -
         return False
 
 
-def settle(alert_ids: Sequence[int], *, now: datetime) -> None:
-    """Called after alerts were muted, in their transaction: their silences cannot end from here.
+def settle(alerts: Sequence[Alert], *, now: datetime) -> None:
+    """Called when alerts have been muted, in their transaction: from here no silence can end.
 
-    Those whose silence has ended while the alerts were judged are looked at again at once.
+    Those whose silence has ended while they were judged are looked at again at once.
     """
-    if alert_ids:
-        ended = Silence.objects.filter(ended_at__isnull=False).values("pk")
-        Alert.objects.filter(pk__in=alert_ids, muted_by__in=ended).update(look_at=now)
+    if not alerts:
+        return
+    used = sorted({alert.muted_by_id for alert in alerts if alert.muted_by_id})
+    ended = [pk for pk, ended_at in _shared(used) if ended_at is not None]
+    if ended:
+        pks = [alert.pk for alert in alerts if alert.muted_by_id in ended]
+        Alert.objects.filter(pk__in=pks).update(look_at=now)
+
+
+def _shared(silence_ids: list[int]) -> list[tuple[int, datetime | None]]:
+    """Their ends, locked against being ended but not against others who mute.
+
+    Not left to the foreign key, whose check and lock come only with the commit.
+    """
+    if not connection.features.has_select_for_update:  # SQLite: nobody else writes
+        return list(Silence.objects.filter(pk__in=silence_ids).values_list("pk", "ended_at"))
+    with connection.cursor() as cursor:
+        cursor.execute(SHARED, [silence_ids])
+        return [(pk, ended_at) for pk, ended_at in cursor.fetchall()]
 
 
 def standing(now: datetime) -> QuerySet[Silence]:
