@@ -35,6 +35,7 @@ def person_form(user: User, **extra: str) -> dict[str, str]:
         "name": user.name,
         "email": user.email,
         "time_zone": user.time_zone,
+        "remind_hours": "24",
         "is_active": "on",
         "contact_methods-TOTAL_FORMS": "1",
         "contact_methods-INITIAL_FORMS": "0",
