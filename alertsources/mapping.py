@@ -18,8 +18,8 @@ from alertsources.expressions import (
 # In the order of the form. What finds nothing is guessed.
 FIELDS = {
     "title": "Title",
-    "key": "Key: the same for firing and resolved, different for each problem",
-    "group": "Group: what fires together makes one incident",
+    "key": "Key",
+    "group": "Group",
     "state": "State",
     "severity": "Severity",
     "detail": "Detail",
@@ -27,8 +27,15 @@ FIELDS = {
     "labels": "Labels",
 }
 WORDS = {
-    "resolved_words": "Words of the state that mean resolved",
-    "ignored_words": "Words of the state that are only recorded",
+    "resolved_words": "Resolved words",
+    "ignored_words": "Ignored words",
+}
+HELP = {
+    "key": "The same when it fires and when it is over, another for each problem.",
+    "group": "What fires in one group makes one incident.",
+    "resolved_words": "States that mean resolved, separated by commas. Empty: the usual ones such "
+    "as ok, resolved, recovered, closed, up. If you name some, only they count.",
+    "ignored_words": "States that open nothing and are only recorded, separated by commas.",
 }
 MOST_WORDS, LONGEST_WORD = 50, 60
 

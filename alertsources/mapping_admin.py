@@ -61,12 +61,12 @@ class MappingPage(SourceModelAdmin):
             "source": source,
             "title": f"How the messages of {source.name} are read",
             "fields": [
-                (name, label, texts.get(name, ""), wrong.get(name, ""))
+                (name, label, texts.get(name, ""), wrong.get(name, ""), mapping.HELP.get(name, ""))
                 for name, label in (mapping.FIELDS | mapping.WORDS).items()
             ],
             "words": list(mapping.WORDS),
             "wrong": [
-                ((mapping.FIELDS | mapping.WORDS)[name].partition(":")[0], sentence)
+                ((mapping.FIELDS | mapping.WORDS)[name], sentence)
                 for name, sentence in wrong.items()
             ],
         }

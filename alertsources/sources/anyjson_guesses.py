@@ -222,8 +222,9 @@ def _any_text(values: list[Value]) -> str:
 
 def _key(values: list[Value], titled: Value | None) -> str:
     """A name of the problem. A bare `id` counts only beside the title."""
-    for name in KEYS:
-        found = _best([value for value in values if not isinstance(value.value, bool)], (name,))
+    named = [value for value in values if value.name in KEYS and not isinstance(value.value, bool)]
+    for name in KEYS if named else ():
+        found = _best(named, (name,))
         if found is None:
             continue
         if name != "id" or found.parents == (titled.parents if titled else ()):

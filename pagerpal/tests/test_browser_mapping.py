@@ -46,7 +46,7 @@ def test_without_javascript_buttons_try_save_and_take_in_once_more(
 
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("New messages are read like this").wait_for()
-    page.get_by_role("button", name="Take this message in once more").click()
+    page.get_by_role("button", name="Take in once more").click()
     page.get_by_text("once more, by root").first.wait_for()
     assert set(Incident.objects.values_list("title", flat=True)) == {"tank.low", "Berlin"}
 
