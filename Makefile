@@ -5,7 +5,7 @@ PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2
 
-.PHONY: run test lint bench faults clean
+.PHONY: run test lint bench faults fuzz clean
 
 run: .venv/.run-stamp
 	@exec $(BIN)/python manage.py serve
@@ -20,6 +20,10 @@ endif
 faults: .venv/.test-stamp
 	PAGERPAL_FAULT_ROUNDS=$${PAGERPAL_FAULT_ROUNDS:-10} $(BIN)/pytest -v -m processes \
 		pagerpal/tests/test_deaths.py
+
+# Hostile bodies for every kind of alert source; other ones with another FUZZ_SEED.
+fuzz: .venv/.test-stamp
+	FUZZ_BODIES=$${FUZZ_BODIES:-20000} $(BIN)/pytest -v alertsources/tests/test_fuzz.py
 
 bench: .venv/.test-stamp
 	$(BIN)/python -m pagerpal.bench
