@@ -9,10 +9,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from alertsources.mail.words import RECOVERY_WORDS
 from alertsources.mapping_admin import MappingPage, mapping_link
 from alertsources.models import AlertSource
 from alertsources.sources.anyjson import AnyJson
 from alertsources.sources.cloudwatch import FIRE, IGNORE, INSUFFICIENT, RESOLVE, CloudWatch
+from alertsources.sources.email_in import Email
 from alertsources.sources.sns_subscriptions import IF_REACHABLE, OFF, REQUIRED, SETTING
 
 if TYPE_CHECKING:
@@ -47,8 +49,18 @@ class KindForm(SourceModelForm):
         help_text="Raw messages are not signed: for them only the key counts.",
     )
 
+    recovery_words = forms.CharField(
+        label="Words of recovery",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One a line; each ends the alert wherever it is in a subject. "
+        "Empty: RESOLVED, RECOVERY, OK, UP and their like, where monitors put a state.",
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        words = self.instance.settings.get(RECOVERY_WORDS, [])
+        self.initial.setdefault(RECOVERY_WORDS, "\n".join(map(str, words)))
         for name, default in KEPT.items():
             self.initial.setdefault(name, self.instance.settings.get(name, default))
 
@@ -56,6 +68,9 @@ class KindForm(SourceModelForm):
         cleaned = super().clean() or {}
         # A page without the field leaves it as it is.
         told = {name: cleaned[name] for name in KEPT if name in self.data and cleaned.get(name)}
+        if RECOVERY_WORDS in self.data:
+            lines = str(cleaned.get(RECOVERY_WORDS, "")).splitlines()
+            told[RECOVERY_WORDS] = [word for line in lines if (word := line.strip())]
         self.instance.settings = {**self.instance.settings, **told}
         return cleaned
 
@@ -69,6 +84,8 @@ class KindTools(MappingPage):
     def kind_fieldsets(source: AlertSource) -> list[Any]:
         if source.kind == AnyJson.slug:
             return [("Any JSON", {"fields": ["reading"]})]
+        if source.kind == Email.slug:
+            return [("E-mail", {"fields": [RECOVERY_WORDS]})]
         if source.kind == CloudWatch.slug:
             return [("CloudWatch and SNS", {"fields": ["subscription", *KEPT]})]
         return []

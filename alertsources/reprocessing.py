@@ -6,6 +6,7 @@ from datetime import datetime
 
 from alertsources import intake, reading
 from alertsources.intake import Delivery, Taken
+from alertsources.mail.taking import CONTENT_TYPE, KIND
 from alertsources.models import AlertSource, ReceivedPayload
 from incidents.models import EscalationPolicy
 from schedules.models import User
@@ -24,7 +25,8 @@ def reprocess(payload: ReceivedPayload, by: User, now: datetime) -> Taken:
     source = payload.source
     if not source.is_active:
         raise NotNow(f"{source.name} is switched off: what it sends is refused.")
-    read = reading.read(bytes(payload.body), source, kind=source.kind, otherwise="generic", now=now)
+    kind = KIND if payload.content_type == CONTENT_TYPE else source.kind
+    read = reading.read(bytes(payload.body), source, kind=kind, otherwise="generic", now=now)
     first = f"Message {payload.pk} once more, by {by}."
     delivery = Delivery(
         source,

@@ -185,13 +185,19 @@ def _find(address: str, now: datetime) -> Addressee | str:
 
 def _take(raw: bytes, to: list[Addressee], envelope_sender: str, now: datetime) -> str:
     try:
-        taking.take(raw, to, now=now, envelope_sender=envelope_sender)
+        taking.take(_return_path(envelope_sender) + raw, to, now=now)
     except Error as error:
         return _database_trouble(error)
     except Exception:
         logger.exception("A mail could not be stored")
         return NOT_NOW
     return STORED
+
+
+def _return_path(sender: str) -> bytes:
+    """The envelope's sender as a header, which whoever delivers a mail for good puts on top."""
+    address = sender if sender.startswith("<") else f"<{sender}>"
+    return f"Return-Path: {address}\r\n".encode("utf-8", "surrogateescape")
 
 
 def _database_trouble(error: Error) -> str:

@@ -51,12 +51,9 @@ def alert_in(mail: Mail, words: Words = NOTHING_OF_ITS_OWN) -> ParsedAlert:
     )
 
 
-def why_ignored(mail: Mail, words: Words = NOTHING_OF_ITS_OWN, *, envelope_sender: str = "") -> str:
-    """Why this mail opens nothing: nobody's alert but an answer, a bounce, our own; else empty.
-
-    `envelope_sender` is what the SMTP dialogue said; a mailbox has it as Return-Path.
-    """
-    reasons = (_our_own(mail, words), _bounce(mail, envelope_sender), _automatic(mail))
+def why_ignored(mail: Mail, words: Words = NOTHING_OF_ITS_OWN) -> str:
+    """Why this mail opens nothing: nobody's alert but an answer, a bounce, our own; else empty."""
+    reasons = (_our_own(mail, words), _bounce(mail), _automatic(mail))
     return next((reason for reason in reasons if reason), "")
 
 
@@ -69,9 +66,9 @@ def _our_own(mail: Mail, words: Words) -> str:
     return ""
 
 
-def _bounce(mail: Mail, envelope_sender: str) -> str:
-    sender = envelope_sender or mail.get("return-path")
-    if sender.strip() == NULL_SENDER:
+def _bounce(mail: Mail) -> str:
+    # Whoever delivers a mail for good, our own listener too, puts the envelope's sender on top.
+    if mail.get("return-path") == NULL_SENDER:
         return "a bounce or an automatic answer (its envelope has no sender)"
     if mail.content_type == "multipart/report":
         return "a report about another mail (multipart/report)"

@@ -13,8 +13,6 @@ from alertsources.cleaning import CleanAlert
 from alertsources.intake import Delivery, Taken
 from alertsources.mail.addresses import keys_in, masked
 from alertsources.mail.message import Mail, take_apart
-from alertsources.mail.parser import why_ignored
-from alertsources.mail.words import words_of
 from alertsources.models import Alert, AlertSource, ReceivedMail
 from alertsources.senders import Sender, sender_of
 
@@ -45,28 +43,30 @@ def addressees(addresses: Iterable[str], *, now: datetime) -> list[Addressee]:
     return list(found.values())
 
 
-def take(
-    raw: bytes, to: list[Addressee], *, now: datetime, envelope_sender: str = ""
-) -> list[Taken]:
+def take(raw: bytes, to: list[Addressee], *, now: datetime) -> list[Taken]:
     """Store the mail for each of its sources; when this returns, it is committed for all.
 
     OperationalError: it may be stored for some, so it has to come again, which counts once.
     """
     raw = masked(raw, [one.key for one in to])
     mail = take_apart(raw)
-    return [_take(raw, mail, one.sender, envelope_sender, now=now) for one in to]
+    return [_take(raw, mail, one.sender, now=now) for one in to]
 
 
-def _take(raw: bytes, mail: Mail, sender: Sender, envelope_sender: str, *, now: datetime) -> Taken:
+def _take(raw: bytes, mail: Mail, sender: Sender, *, now: datetime) -> Taken:
     source = sender.source
-    delivery = Delivery(source, raw, [], sender.policy, CONTENT_TYPE, mail=_once(mail, source, now))
-    if reason := why_ignored(mail, words_of(source), envelope_sender=envelope_sender):
-        notes = [f"Opens nothing, as it is {reason}."]
-        return intake.take(replace(delivery, notes=notes), now=now)
-    headers = {"X-Envelope-Sender": envelope_sender}
-    read = reading.read(raw, source, kind=KIND, now=now, headers=headers)
-    alerts = [_in_its_thread(alert) for alert in read.alerts]
-    return intake.take(replace(delivery, alerts=alerts, troubles=read.troubles), now=now)
+    read = reading.read(raw, source, kind=KIND, now=now)
+    delivery = Delivery(
+        source,
+        raw,
+        [_in_its_thread(alert) for alert in read.alerts],
+        sender.policy,
+        CONTENT_TYPE,
+        troubles=read.troubles,
+        notes=read.remarks,
+        mail=_once(mail, source, now),
+    )
+    return intake.take(delivery, now=now)
 
 
 def _in_its_thread(alert: CleanAlert) -> CleanAlert:

@@ -13,7 +13,7 @@ from alertsources.decoding import decode
 from alertsources.mail.message import Mail, take_apart
 from alertsources.mail.parser import alert_in, why_ignored
 from alertsources.mail.words import Words, words_of
-from alertsources.sources.base import ParsedAlert, Unreadable, register
+from alertsources.sources.base import ParsedAlert, Remark, Unreadable, register
 
 if TYPE_CHECKING:
     from alertsources.models import AlertSource
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 # Ours; Postmark's; Mailgun's; SendGrid's.
 RAW_FIELDS = ("raw", "RawEmail", "body-mime", "email")
 USUAL_HEADERS = {"from", "to", "subject", "date", "message-id", "received"}
-# A header of this request, not of the mail: whom the SMTP dialogue named as its sender.
-ENVELOPE_SENDER = "X-Envelope-Sender"
 
 
 class Email:
@@ -51,19 +49,21 @@ class Email:
     }
 
     def parse(self, payload: Any) -> Iterator[ParsedAlert | Unreadable]:
-        yield from _alerts(take_apart(_raw_in(payload)), Words())
+        yield alert_in(take_apart(_raw_in(payload)))
 
     def parse_body(
         self, body: bytes, headers: Mapping[str, str], source: AlertSource
-    ) -> Iterator[ParsedAlert | Unreadable]:
+    ) -> Iterator[ParsedAlert | Unreadable | Remark]:
         raw = _raw_in(decode(body)) if body.lstrip().startswith(b"{") else body
-        yield from _alerts(take_apart(raw), words_of(source), headers.get(ENVELOPE_SENDER, ""))
+        yield from _read(take_apart(raw), words_of(source))
 
 
-def _alerts(mail: Mail, words: Words, envelope_sender: str = "") -> Iterator[ParsedAlert]:
+def _read(mail: Mail, words: Words) -> Iterator[ParsedAlert | Remark]:
     if not USUAL_HEADERS.intersection(mail.headers):
         raise ValueError("it is no mail: it has none of a mail's headers")
-    if not why_ignored(mail, words, envelope_sender=envelope_sender):
+    if reason := why_ignored(mail, words):
+        yield Remark(f"Opens nothing, as it is {reason}.")
+    else:
         yield alert_in(mail, words)
 
 

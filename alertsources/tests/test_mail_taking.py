@@ -15,13 +15,15 @@ from alertsources.intake import Taken
 from alertsources.mail import taking
 from alertsources.mail.addresses import address_of
 from alertsources.models import Alert, AlertSource, ReceivedMail, ReceivedPayload
+from alertsources.reprocessing import reprocess
 from alertsources.sources.base import registry
 from alertsources.tests.bodies import KEY
 from alertsources.tests.mails import TO, mail
+from alertsources.tests.test_mapping_admin import form_of
 from incidents import lifecycle
 from incidents.lifecycle import Actor
 from incidents.models import Incident
-from pagerpal.testing import NOON, make_source, make_team, minutes
+from pagerpal.testing import NOON, make_admin, make_source, make_team, make_user, minutes
 
 pytestmark = pytest.mark.django_db
 
@@ -34,11 +36,9 @@ def source() -> AlertSource:
     return make_source(make_team(), name="Shop mails", kind="email")
 
 
-def receive(
-    raw: bytes, *to: str, now: datetime = NOON, envelope_sender: str = "monitor@example.com"
-) -> Taken:
+def receive(raw: bytes, *to: str, now: datetime = NOON) -> Taken:
     found = taking.addressees(to or [TO], now=now)
-    return taking.take(raw, found, now=now, envelope_sender=envelope_sender)[0]
+    return taking.take(raw, found, now=now)[0]
 
 
 def test_a_mail_opens_an_incident_and_its_recovery_resolves_it(source: AlertSource) -> None:
@@ -96,17 +96,17 @@ def test_words_of_recovery_are_the_sources_own(source: AlertSource) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "envelope_sender", "reason"),
+    ("raw", "reason"),
     [
-        (mail("Re: Disk", Auto_Submitted="auto-replied"), "ann@example.com", "automatic reply"),
-        (mail("Undelivered Mail"), "<>", "its envelope has no sender"),
-        (mail("#1 Disk", X_PagerPal_Incident="1"), "pager@example.org", "PagerPal itself"),
+        (mail("Re: Disk", Auto_Submitted="auto-replied"), "automatic reply"),
+        (mail("Undelivered Mail", Return_Path="<>"), "its envelope has no sender"),
+        (mail("#1 Disk", X_PagerPal_Incident="1"), "PagerPal itself"),
     ],
 )
 def test_what_is_no_alert_is_kept_with_the_reason(
-    source: AlertSource, raw: bytes, envelope_sender: str, reason: str
+    source: AlertSource, raw: bytes, reason: str
 ) -> None:
-    taken = receive(raw, envelope_sender=envelope_sender)
+    taken = receive(raw)
 
     kept = ReceivedPayload.objects.get()
     assert taken.incidents == []
@@ -245,3 +245,37 @@ def test_machines_that_fetch_one_mail_at_once_make_one_incident(source: AlertSou
             assert sum("came before" in note for note in notes) == machines - 1
 
     assert Incident.objects.count() == ReceivedPayload.objects.count() == 5
+
+
+@pytest.mark.parametrize("kind", ["email", "alertmanager"])
+def test_a_stored_mail_is_read_once_more_as_a_mail(source: AlertSource, kind: str) -> None:
+    AlertSource.objects.update(kind=kind)
+    receive(mail("Re: Disk", Auto_Submitted="auto-replied"))
+    receive(mail(PROBLEM))
+    lifecycle.resolve(Incident.objects.get().pk, Actor(None, "alice", "page"), now=NOON)
+
+    notes = [
+        reprocess(one, make_user(f"user{one.pk}"), NOON + timedelta(days=1)).note
+        for one in ReceivedPayload.objects.order_by("pk")
+    ]
+
+    assert "Opens nothing" in notes[0]
+    assert "Opened" in notes[1]
+
+
+def test_words_of_recovery_are_set_in_the_admin(source: AlertSource) -> None:
+    client = Client()
+    client.force_login(make_admin())
+    url = f"/admin/alertsources/alertsource/{source.pk}/change/"
+    values = form_of(source, recovery_words=" succeeded \n\nback to normal\n")
+
+    client.post(url, values)
+    source.refresh_from_db()
+    page = client.get(url).content.decode()
+    client.post(url, {**values, "recovery_words": ""})
+    cleared = AlertSource.objects.get(pk=source.pk).settings
+
+    assert source.settings == {"recovery_words": ["succeeded", "back to normal"]}
+    assert "succeeded\nback to normal" in page
+    assert "Send mail to" in page
+    assert cleared == {"recovery_words": []}
