@@ -364,3 +364,28 @@ def test_the_mapping_of_the_source_is_used() -> None:
 
     post({"event": "tank.ok", "litres": 80, "site": "Berlin"}, f"/in/{'k' * 32}", key="")
     assert Incident.objects.get().state == "resolved"
+
+
+@pytest.mark.django_db
+def test_an_acknowledgement_over_there_opens_nothing_and_disturbs_nothing() -> None:
+    make_source(make_team(), kind="any-json")
+    note = (SAMPLES / "zabbix" / "update_acknowledged.json").read_bytes()
+    post(note, f"/in/{'k' * 32}", key="")
+    assert not Incident.objects.exists()
+
+    for name in ("problem.json", "update_acknowledged.json"):
+        post((SAMPLES / "zabbix" / name).read_bytes(), f"/in/{'k' * 32}", key="")
+    assert Incident.objects.get().state == "triggered"
+
+    post((SAMPLES / "zabbix" / "recovery.json").read_bytes(), f"/in/{'k' * 32}", key="")
+    assert Incident.objects.get().state == "resolved"
+
+
+@pytest.mark.django_db
+def test_a_form_is_any_json_too() -> None:
+    make_source(make_team(), kind="any-json")
+    for name in ("down_form.txt", "up_form.txt"):
+        post((SAMPLES / "statuscake" / name).read_bytes(), f"/in/{'k' * 32}", key="")
+
+    incident = Incident.objects.get()
+    assert (incident.title, incident.state) == ("Shop is Down", "resolved")
