@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from schedules import editing, preview
@@ -105,6 +106,15 @@ class RotationAdmin(NoDelete, RotationModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rotation]:
         return super().get_queryset(request).select_related("team").prefetch_related("windows")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Rotation], search_term: str
+    ) -> tuple[QuerySet[Rotation], bool]:
+        """Where one is chosen, only those that are on."""
+        found, doubled = super().get_search_results(request, queryset, search_term)
+        if request.path == reverse("admin:autocomplete"):
+            found = found.filter(is_active=True)
+        return found, doubled
 
     def get_fieldsets(self, request: HttpRequest, obj: Rotation | None = None) -> Any:
         """Whoever may only look reads in words how long a turn is."""

@@ -54,6 +54,7 @@ class TeamAdmin(leaving.AsksWhoTakesOver, NoDelete, TeamModelAdmin):
     list_display = ["name", "people", "time_zone", "is_active"]
     list_filter = ["is_active"]
     search_fields = ["name"]
+    ordering = ["name"]  # a counted list forgets the model's own
     readonly_fields = ["on_call_now", "history"]
     fieldsets = [
         (None, {"fields": ["name", "on_call_now", "fallback_people", "is_active"]}),

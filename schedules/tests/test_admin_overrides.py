@@ -10,6 +10,7 @@ import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
 
 from pagerpal.testing import NOON, at, make_rotation, make_team, make_user
 from schedules.models import Override, Rotation, ScheduleChange, User
@@ -267,3 +268,19 @@ def test_overrides_are_filtered_by_when_they_hold(
 
     [found] = response.context["cl"].result_list
     assert found.starts_at == NOON + days * DAY
+
+
+def test_only_rotations_that_are_on_are_offered(browser: Client, rotation: Rotation) -> None:
+    make_rotation(rotation.team, name="old primary", is_active=False)
+
+    response = browser.get(
+        reverse("admin:autocomplete"),
+        {
+            "term": "prim",
+            "app_label": "schedules",
+            "model_name": "override",
+            "field_name": "rotation",
+        },
+    )
+
+    assert [found["text"] for found in response.json()["results"]] == ["Platform: primary"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from pagerpal.testing import NOON, make_rotation, make_team, make_user
 from schedules.models import Membership, ScheduleChange, Team, User
@@ -138,3 +139,15 @@ def test_a_team_shows_its_history_newest_first_and_links_to_its_calendar(
     assert "<td>PagerPal</td><td>by nobody.</td>" in text
     assert "change 10." not in text
     assert f'href="/calendar?team={team.pk}"' in text
+
+
+def test_teams_are_offered_by_name_where_one_is_chosen(browser: Client) -> None:
+    for name in ("Web", "Platform", "Mail"):
+        make_team(name, make_user(name.lower()))
+
+    response = browser.get(
+        reverse("admin:autocomplete"),
+        {"term": "", "app_label": "schedules", "model_name": "rotation", "field_name": "team"},
+    )
+
+    assert [found["text"] for found in response.json()["results"]] == ["Mail", "Platform", "Web"]
