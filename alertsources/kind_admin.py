@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from alertsources.mail.words import RECOVERY_WORDS
+from alertsources.mail.words import RECOVERY_WORDS, recovery_words
 from alertsources.mapping_admin import MappingPage, mapping_link
 from alertsources.models import AlertSource
 from alertsources.sources.anyjson import AnyJson
@@ -59,8 +59,8 @@ class KindForm(SourceModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        words = self.instance.settings.get(RECOVERY_WORDS, [])
-        self.initial.setdefault(RECOVERY_WORDS, "\n".join(map(str, words)))
+        words = recovery_words(self.instance.settings)
+        self.initial.setdefault(RECOVERY_WORDS, "\n".join(words))
         for name, default in KEPT.items():
             self.initial.setdefault(name, self.instance.settings.get(name, default))
 

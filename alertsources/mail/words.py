@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.utils import parseaddr
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -24,7 +24,11 @@ class Words:
 
 
 def words_of(source: AlertSource) -> Words:
-    named = source.settings.get(RECOVERY_WORDS) if isinstance(source.settings, dict) else None
+    return Words(tuple(recovery_words(source.settings)), parseaddr(settings.SMTP_FROM)[1])
+
+
+def recovery_words(kept: Any) -> list[str]:
+    """Those in the settings of a source, whatever somebody wrote there."""
+    named = kept.get(RECOVERY_WORDS) if isinstance(kept, dict) else None
     words = [str(word).strip()[:LONGEST_WORD] for word in named] if isinstance(named, list) else []
-    recovery = tuple(word for word in words if word)[:MOST_WORDS]
-    return Words(recovery, parseaddr(settings.SMTP_FROM)[1])
+    return [word for word in words if word][:MOST_WORDS]

@@ -32,8 +32,8 @@ class Email:
         "The part after the + is the key; the name before it is free. INBOUND_SMTP_PORT or "
         "IMAP_HOST has to be set for mail to be received.\n"
         "Mails of one sender with the same subject, less words such as PROBLEM, are one alert. "
-        'RESOLVED, RECOVERY, OK, UP and the like where a state stands end it; "recovery_words" '
-        "in the source's settings replaces them.\n"
+        "RESOLVED, RECOVERY, OK, UP and the like where a state stands end it; the source's own "
+        "words of recovery replace them.\n"
         "To try it: curl {{ url }} -H 'X-API-Key: {{ key }}' -H 'Content-Type: message/rfc822' "
         "--data-binary @mail.eml"
     )
