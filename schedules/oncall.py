@@ -25,6 +25,9 @@ from schedules.models import (
 )
 from schedules.shifts import Cadence, Cover, Kept, Shift, Unit, Why, Window
 
+# What a shifts.Cover is made of, in its order.
+COVER = ("user", "starts_at", "ends_at", "pk")
+
 
 @dataclass(frozen=True)
 class PlannedShift:
@@ -167,8 +170,9 @@ class Book:
         }
         self._covers: defaultdict[int, list[Cover]] = defaultdict(list)
         live = Override.objects.filter(**near | {"ends_at__gt": min(start, *ends, start)})
-        for override in live.in_order_of_creation():
-            self._covers[override.rotation_id].append(_cover(override))
+        rows = live.in_order_of_creation().values_list("rotation", *COVER)
+        for pk, user, starts_at, ends_at, override in rows:
+            self._covers[pk].append(Cover(user, starts_at, ends_at, override))
         last = ShiftRecord.objects.filter(
             rotation__in=self.rotations, ends_at__in=ends, ends_at__lte=start
         )
@@ -323,11 +327,7 @@ def _person(user_id: int | None) -> User | None:
 
 
 def _covers(overrides: OverrideQuerySet) -> list[Cover]:
-    return [_cover(row) for row in overrides.in_order_of_creation()]
-
-
-def _cover(row: Override) -> Cover:
-    return Cover(row.user_id, row.starts_at, row.ends_at, row.pk)
+    return [Cover(*row) for row in overrides.in_order_of_creation().values_list(*COVER)]
 
 
 def as_shift(record: ShiftRecord) -> Shift:
