@@ -31,8 +31,9 @@ Members = list[tuple[Alert, CleanAlert]]
 # For senders without a start time: how long the repeats of an alert that a human has answered
 # are still the same problem.
 ANSWERED_FOR = timedelta(hours=4)
-# How late a message may come and still be recognised as older than one that came before it.
-LATE_FOR = timedelta(days=1)
+# A message that tells of an older state than the end that is known is late, if that end is no
+# longer ago than senders repeat what was not taken; else it is news, whatever time it names.
+LATE_FOR, LASTED_FOR = timedelta(hours=1), timedelta(days=1)
 
 
 class Overtaken(Exception):
@@ -180,7 +181,8 @@ class Admission:
         past = Alert.objects.filter(
             status=Status.RESOLVED,
             group_digest__in={alert.group_digest for alert in alerts},
-            first_at__gt=self.now - LATE_FOR,
+            first_at__gt=self.now - LASTED_FOR,
+            resolved_at__gt=self.now - LATE_FOR,
             key__in=set(dated) - set(known),
         )
         known |= dict(past.order_by("first_at").values_list("key", "occurred_at"))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from alertsources import silences
+from alertsources import flapping, silences
 from alertsources.models import ReceivedPayload, Silence
 from alertsources.showing import readable_body
 from incidents.models import Incident
@@ -33,6 +33,7 @@ def incident_alerts(request: HttpRequest, pk: int) -> HttpResponse:
         "alerts": alerts[:MOST_ALERTS],
         "more": len(alerts) > MOST_ALERTS,
         "silences": silences.about(incident, alerts[:MOST_ALERTS], timezone.now()),
+        "is_flapping": flapping.is_flapping(incident),
         "may_silence": silences.may_manage(request.user, incident.team_id),
         "payload": payload,
         "body": readable_body(payload) if payload else "",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from alertsources.models import AlertSource, OpenGroup
 from alertsources.tests.test_looking import set_up
@@ -13,7 +14,7 @@ from alertsources.tests.test_silences import fire, look, send
 from incidents import lifecycle
 from incidents.lifecycle import Actor
 from incidents.models import Incident
-from pagerpal.testing import NOON, make_source, make_team, minutes
+from pagerpal.testing import NOON, make_admin, make_source, make_team, minutes
 
 pytestmark = pytest.mark.django_db
 
@@ -117,3 +118,16 @@ def test_a_source_may_have_it_switched_off(source: AlertSource) -> None:
     flap(source, times=4)
 
     assert states() == ["resolved"] * 4
+
+
+def test_the_page_of_the_incident_says_that_it_flaps(source: AlertSource) -> None:
+    client = Client()
+    client.force_login(make_admin())
+    flap(source, times=2)
+    url = f"/incidents/{Incident.objects.latest('pk').pk}/alerts"
+    assert "Flapping" not in client.get(url).content.decode()
+
+    flap(source, times=1, since=NOON + minutes(5))
+
+    url = f"/incidents/{Incident.objects.latest('pk').pk}/alerts"
+    assert "Flapping" in client.get(url).content.decode()

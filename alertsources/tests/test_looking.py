@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from alertsources import looking, tasks
 from alertsources.admission import Admission
+from alertsources.health import health
 from alertsources.models import Alert, AlertSource
 from alertsources.tests.test_silences import fire, look, open_titles, send, silence
 from incidents.models import Incident
@@ -132,3 +133,13 @@ def test_an_idle_look_is_two_small_queries(
 
     with django_assert_max_num_queries(2):
         assert looking.count_due(NOON) == 0
+
+
+def test_what_is_overdue_is_a_matter_of_health(source: AlertSource, settings: Any) -> None:
+    set_up(source, wait_for=minutes(5))
+    send(source, fire("x"))
+
+    assert health(NOON + minutes(6)) == []
+    assert "judged anew" in health(NOON + minutes(8))[0]
+    settings.ESCALATION_WORKER_ENABLED = False
+    assert health(NOON + minutes(8)) == []
