@@ -1,0 +1,159 @@
+"""What only a running server can show of senders: keys in every place, chunks, long lines."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from alertsources.models import AlertSource, ReceivedPayload
+from alertsources.tests.bodies import Recorded, recorded
+from incidents.models import Incident
+from notifications.models import Notification
+from pagerpal.testing import make_policy, make_source, make_team, make_user
+from pagerpal.tests.processes import NtfyServer, Site, ntfy, site, wait_until
+
+__all__ = ["ntfy", "site"]  # fixtures
+
+KEY = "sendersk3y0123456789abcdefghijkl"
+JSON = {"Content-Type": "application/json"}
+
+pytestmark = pytest.mark.processes
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+PLACES: list[tuple[str, dict[str, str]]] = [
+    (f"/in/{KEY}", {}),
+    (f"/in/{KEY}/", {}),
+    (f"/api/v1/alerts/{KEY}", {}),
+    (f"/api/v1/alerts?key={KEY}", {}),
+    (f"/api/v1/alerts/generic/?apiKey={KEY}", {}),
+    ("/api/v1/alerts", {"Authorization": f"Bearer {KEY}"}),
+    ("/api/v1/alerts/", {"Authorization": f"GenieKey {KEY}"}),
+    ("/api/v1/alerts/generic", {"Authorization": KEY}),
+    ("/api/v1/alerts", basic("pagerpal", KEY)),
+    ("/api/v1/alerts", basic(KEY, "")),
+    ("/api/v1/alerts", {"X-Api-Key": KEY}),
+    ("/api/v1/alerts", {"X-Alert-Source-Key": KEY}),
+]
+
+
+class Sender:
+    """Sends as monitors do, without following what it is answered."""
+
+    def __init__(self, site: Site) -> None:
+        self.port = site.port
+
+    def send(
+        self, path: str, body: Any, headers: dict[str, str], *, method: str = "POST"
+    ) -> tuple[int, dict[str, str], str]:
+        server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        is_chunked = not isinstance(body, bytes)
+        server.request(method, path, body, headers, encode_chunked=is_chunked)
+        answer = server.getresponse()
+        found = answer.status, dict(answer.getheaders()), answer.read().decode()
+        server.close()
+        return found
+
+    def send_recorded(self, request: Recorded, *, in_chunks: bool = False) -> dict[str, Any]:
+        path = f"/api/v1/alerts/{request.kind}"
+        path = f"{path}?{request.query}" if request.query else path
+        headers = request.headers | {"X-API-Key": KEY}
+        body: Any = pieces(request.body) if in_chunks else request.body
+        status, _, text = self.send(path, body, headers, method=request.method)
+        assert status == 202, text
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+
+def pieces(body: bytes, size: int = 700) -> Iterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def test_a_key_is_found_in_every_place_and_shown_in_no_log(site: Site) -> None:
+    make_source(make_team(), key=KEY)
+    web = site.start_web()
+    sender = Sender(site)
+
+    for number, (path, headers) in enumerate(PLACES):
+        body = json.dumps({"title": f"Alert {number}"}).encode()
+        status, _, text = sender.send(path, body, headers | JSON)
+        assert (status, json.loads(text)["status"]) == (202, "accepted"), path
+
+    # SNS asks without credentials first, and comes again with them once it is challenged.
+    status, headers, _ = sender.send("/api/v1/alerts", b'{"title": "SNS"}', {})
+    assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="PagerPal"')
+    assert sender.send("/api/v1/alerts", b'{"title": "SNS"}', basic("sns", KEY))[0] == 202
+    assert Incident.objects.count() == len(PLACES) + 1
+
+    # Requests that fail at Django, and such that fail before it.
+    AlertSource.objects.update(is_active=False)
+    for path, headers in PLACES:
+        assert sender.send(path, b"{}", headers)[0] == 403
+    assert sender.send(f"/in/{KEY}/more", b"{}", {})[0] == 404
+    for broken in (f"GET /in/{KEY} \x01 HTTP/9", f"POST /in/{KEY}?key={KEY} HTTP/1.1\r\nA b: c"):
+        answer = exchange(site, f"{broken}\r\nHost: x\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 4"), answer
+    assert "/in/***" in web.log
+    assert KEY not in web.log
+    for _, headers in PLACES:
+        assert all(value.rpartition(" ")[2] not in web.log for value in headers.values())
+
+
+def exchange(site: Site, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as server:
+        server.sendall(request)
+        return server.recv(4096)
+
+
+def test_uptime_kuma_in_all_its_modes_pages_once_and_recovers(
+    site: Site,
+    ntfy: NtfyServer,
+) -> None:
+    team = make_team()
+    make_policy(team, make_user("ada"))
+    make_source(team, kind="uptime-kuma", key=KEY)
+    site.start_web()
+    site.start_worker()
+    sender = Sender(site)
+
+    form = sender.send_recorded(recorded("uptime-kuma", "form_down"), in_chunks=True)
+    ntfy.wait_for(1)
+    json_ = sender.send_recorded(recorded("uptime-kuma", "down"))
+    get = sender.send_recorded(recorded("uptime-kuma", "get_down"))
+
+    assert form["incident"] == json_["incident"] == get["incident"]
+    incident = Incident.objects.get()
+    assert incident.title == "Shop front page is down"
+    assert sender.send_recorded(recorded("uptime-kuma", "test"))["incidents"] == []
+    up = sender.send_recorded(recorded("uptime-kuma", "up"))
+    assert up["note"].startswith(f"Resolved #{incident.pk}.")
+    wait_until(lambda: Incident.objects.get().state == Incident.State.RESOLVED)
+    pages = Notification.objects.filter(purpose=Notification.Purpose.PAGE)
+    assert pages.filter(state=Notification.State.SENT).count() == 1
+    assert ReceivedPayload.objects.filter(result="unreadable").count() == 0
+
+
+def test_request_lines_of_8_kilobytes_are_taken(site: Site) -> None:
+    make_source(make_team(), key=KEY)
+    web = site.start_web()
+    sender = Sender(site)
+    path = f"/api/v1/alerts?key={KEY}&title="
+    room = 8190 - len(f"GET {path} HTTP/1.1\r\n")
+
+    fits, _, text = sender.send(path + "x" * room, b"", {}, method="GET")
+    too_long, _, _ = sender.send(path + "x" * (room + 10), b"", {}, method="GET")
+
+    assert (fits, json.loads(text)["status"]) == (202, "accepted")
+    assert 400 <= too_long < 500
+    assert Incident.objects.get().title.startswith("xxx")
+    assert KEY not in web.log
