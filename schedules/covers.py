@@ -26,6 +26,7 @@ from schedules.oncall import PlannedShift
 
 # What the form proposes where nothing says how long.
 HALF_A_DAY = timedelta(hours=12)
+IN_HASTE = timedelta(seconds=10)
 MOST_SHOWN = 12
 OVERLAPS = "It overlaps with another cover: where they overlap, the one that was made last counts."
 
@@ -96,10 +97,21 @@ def _save(
             return covering.change_cover(
                 override, user=form.person, starts_at=start, ends_at=end, by=user, now=now
             )
+        if twin := _just_saved(form, user, now):
+            return covering.Covered(twin, [])
         return covering.cover(form.chosen_rotation, form.person, start, end, by=user, now=now)
     except covering.Refused as refused:
         form.add_error(None, refused.message)
         return None
+
+
+def _just_saved(form: CoverForm, user: User, now: datetime) -> Override | None:
+    """What the first of two hasty taps on the button made."""
+    mine = form.chosen_rotation.overrides.filter(created_by=user, created_at__gt=now - IN_HASTE)
+    same = mine.filter(user=form.person, ends_at=form.cleaned_data["ends_at"])
+    starts_at = form.cleaned_data["starts_at"]
+    same = same.filter(starts_at__gte=starts_at, starts_at__lte=max(starts_at, now))
+    return same.select_related("user", "rotation__team").first()
 
 
 def _saved(

@@ -104,6 +104,20 @@ def test_the_second_tap_saves_in_my_zone_and_says_so(
     assert "You cover Platform: primary from Tue 24 Nov 10:00 to Wed 25 Nov 10:00." in text
 
 
+@pytest.mark.parametrize("start", ["2026-11-24T10:00", "2026-11-23T11:00"])
+def test_two_hasty_taps_make_one_cover(
+    page: Client, rotation: Rotation, alice: User, start: str
+) -> None:
+    data = form(rotation, alice, start, "2026-11-25T10:00")
+
+    first = page.post("/calendar/cover", data)
+    with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
+        second = page.post("/calendar/cover", data)
+
+    assert Override.objects.count() == 1
+    assert second["Location"] == first["Location"]
+
+
 def test_a_cover_far_ahead_leads_to_the_page_that_shows_it(
     page: Client, rotation: Rotation, bob: User
 ) -> None:
