@@ -186,6 +186,8 @@ def _find(address: str, now: datetime) -> Addressee | str:
 def _take(raw: bytes, to: list[Addressee], envelope_sender: str, now: datetime) -> str:
     try:
         taking.take(_return_path(envelope_sender) + raw, to, now=now)
+    except taking.TooMany as error:
+        return f"451 4.7.1 {error}"
     except Error as error:
         return _database_trouble(error)
     except Exception:

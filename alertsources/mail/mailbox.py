@@ -109,6 +109,8 @@ class Mailbox:
             _expect(server.uid("STORE", uid.decode(), "+FLAGS", r"(\Seen)"))
         except (imaplib.IMAP4.abort, OSError, Error):
             raise  # the connection or the database, not this mail
+        except taking.TooMany:
+            return False  # it stays unseen; its team has been told
         except Exception:
             logger.exception("Mail %s of the mailbox cannot be taken in", uid.decode())
             bad = self._spoilt.setdefault(uid, _Spoilt())

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alertsources import grouping, intake, reading
+from alertsources import grouping, intake, limits, reading
 from alertsources.cleaning import CleanAlert
 from alertsources.intake import Delivery, Taken
 from alertsources.mail.addresses import keys_in, masked
@@ -24,6 +24,10 @@ KIND = "email"
 CONTENT_TYPE = "message/rfc822"
 # How long a mail that comes again is known; no mail server tries for longer.
 KNOWN_FOR = timedelta(days=30)
+
+
+class TooMany(Exception):
+    """A source is beyond its limit: the mail has to come again later. One sentence."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ def addressees(addresses: Iterable[str], *, now: datetime) -> list[Addressee]:
 def take(raw: bytes, to: list[Addressee], *, now: datetime) -> list[Taken]:
     """Store the mail for each of its sources; when this returns, it is committed for all.
 
-    OperationalError: it may be stored for some, so it has to come again, which counts once.
+    OperationalError, TooMany: it may be stored for some, so it has to come again, which counts
+    once.
     """
     raw = masked(raw, [one.key for one in to])
     mail = take_apart(raw)
@@ -55,6 +60,10 @@ def take(raw: bytes, to: list[Addressee], *, now: datetime) -> list[Taken]:
 
 def _take(raw: bytes, mail: Mail, sender: Sender, *, now: datetime) -> Taken:
     source = sender.source
+    if limits.is_over(source, now=now):
+        limits.tell(source, sender.policy, now=now)
+        text = f"More than {source.limit_per_minute} messages per minute; send this later."
+        raise TooMany(text)
     read = reading.read(raw, source, kind=KIND, now=now)
     delivery = Delivery(
         source,

@@ -199,6 +199,16 @@ def test_a_database_that_is_away_costs_no_mail(
     assert Incident.objects.count() == 1
 
 
+def test_a_source_over_its_limit_is_asked_to_come_again(smtp: Running, source: AlertSource) -> None:
+    AlertSource.objects.update(limit_per_minute=1)
+
+    answers = [smtp.send(mail(f"CRITICAL: disk {number}")) for number in range(3)]
+
+    assert [code for code, _ in answers].count(451) >= 1
+    assert (451, b"4.7.1 More than 1 messages per minute; send this later.") in answers
+    assert Incident.objects.filter(title__contains="messages per minute").exists()
+
+
 def test_a_fault_nobody_thought_of_costs_no_mail(
     smtp: Running, source: AlertSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

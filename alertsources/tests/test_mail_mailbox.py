@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from alertsources import intake
+from alertsources import intake, limits
 from alertsources.mail import mailbox, taking
 from alertsources.mail.mailbox import LEAST_PAUSE, MOST_PAUSE, Account, Mailbox
 from alertsources.models import Alert, AlertSource, ReceivedMail, ReceivedPayload
@@ -161,6 +161,22 @@ def test_a_mail_that_breaks_our_own_code_does_not_stop_the_rest(
 
     assert imap.unseen == [1]
     assert box.trouble == "Mails in INBOX that cannot be taken in: 1."
+
+
+def test_a_source_over_its_limit_finds_its_mails_later(
+    imap: ImapServer, source: AlertSource, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as busy:
+        busy.setattr(limits, "is_over", lambda source, *, now: True)
+        busy.setattr(limits, "tell", lambda *args, **options: None)
+        imap.deliver(mail("one"), mail("two"))
+        box.run(Rounds(1))
+        waiting, trouble = imap.unseen, box.trouble
+
+    box.look()
+
+    assert (waiting, trouble) == ([1, 2], "")
+    assert imap.unseen == []
 
 
 def test_a_database_that_is_away_leaves_the_mail_unseen(
