@@ -20,9 +20,9 @@ from alertsources.mail.addresses import address_of
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.reprocessing_admin import Reprocessing
 from alertsources.rule_admin import RuleInline, what_rules_say
+from alertsources.setting_up import setup_parts
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
-from alertsources.sources.base import registry
 
 __all__ = ["AlertAdmin", "AlertSourceAdmin", "ReceivedPayloadAdmin", "SilenceAdmin"]
 
@@ -34,6 +34,7 @@ else:
     SourceModelAdmin = LogModelAdmin = admin.ModelAdmin
 
 LAST_PAYLOADS = 10
+SNIPPET = '<pre><code>{0}</code></pre><button type="button" data-copy="{0}">Copy</button>'
 
 
 @admin.register(AlertSource)
@@ -50,6 +51,9 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
         *("address", "key", "set_up", "last_received", "last_payloads", "rules_tried"),
         *("reading", "subscription"),
     ]
+
+    class Media:
+        js = ["pagerpal/copy.js"]
 
     def get_fieldsets(self, request: HttpRequest, obj: AlertSource | None = None) -> Any:
         facts = [
@@ -124,14 +128,21 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
         return text
 
     @admin.display(description="set-up")
-    def set_up(self, source: AlertSource) -> SafeString | str:
-        if source.kind not in registry:
-            return "This kind of source is not installed."
-        url = f"{settings.PAGERPAL_BASE_URL}/api/v1/alerts/{source.kind}"
-        text = registry[source.kind].setup.replace("{{ url }}", url)
-        mail = address_of(source.name, source.masked_api_key)
-        text = text.replace("{{ mail }}", mail).replace("{{ key }}", source.masked_api_key)
-        return format_html("<pre>{}</pre>", text)
+    def set_up(self, source: AlertSource) -> SafeString:
+        parts = setup_parts(
+            source.kind,
+            url=f"{settings.PAGERPAL_BASE_URL}/api/v1/alerts/{source.kind}",
+            key=source.masked_api_key,
+            mail=address_of(source.name, source.masked_api_key),
+        )
+        return format_html_join(
+            "",
+            "{}",
+            (
+                (format_html(SNIPPET if part.is_snippet else "<pre>{0}</pre>", part.text),)
+                for part in parts
+            ),
+        )
 
     @admin.display(description="last message", ordering="last_received_at")
     def last_received(self, source: Any) -> Any:

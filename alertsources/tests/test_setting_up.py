@@ -1,0 +1,72 @@
+"""The set-up texts: words, and snippets that work when they are copied."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+import yaml
+
+from alertsources.setting_up import Part, setup_parts
+from alertsources.sources.base import registry
+
+URL, KEY = "https://pager.example.org/api/v1/alerts/x", "k" * 32
+
+
+def snippets(kind: str) -> list[str]:
+    return [part.text for part in setup_parts(kind, url=URL, key=KEY) if part.is_snippet]
+
+
+def values(found: Any) -> list[Any]:
+    """Every single value in it, however deep."""
+    if isinstance(found, dict):
+        return [one for value in found.values() for one in values(value)]
+    return [one for value in found for one in values(value)] if isinstance(found, list) else [found]
+
+
+@pytest.mark.parametrize("kind", registry)
+def test_no_placeholder_is_left(kind: str) -> None:
+    text = "".join(part.text for part in setup_parts(kind, url=URL, key=KEY, mail="a@b"))
+
+    assert not [name for name in ("url", "key", "mail") if f"{{{{ {name} }}}}" in text]
+    assert URL in text
+
+
+def test_a_kind_that_is_gone_says_so() -> None:
+    [part] = setup_parts("gone", url=URL, key=KEY)
+
+    assert part == Part("This kind of source is not installed.")
+
+
+@pytest.mark.parametrize("kind", ["alertmanager", "grafana", "grafana-legacy"])
+def test_configuration_files_are_yaml_with_address_and_key(kind: str) -> None:
+    files = [yaml.safe_load(text) for text in snippets(kind) if "\n" in text]
+    [configuration] = [found for found in files if isinstance(found, dict)]
+
+    assert URL in values(configuration)
+    assert KEY in values(configuration)
+
+
+@pytest.mark.parametrize("kind", ["generic", "uptime-kuma", "healthchecks", "checkly"])
+def test_bodies_and_headers_can_be_copied(kind: str) -> None:
+    found = snippets(kind)
+
+    assert any(KEY in text for text in found)
+    for text in found:
+        if text.startswith("{"):
+            json.loads(text.replace("$NAME_JSON", '"name"'))
+        if text.startswith("curl"):
+            words = shlex.split(text)
+            assert f"X-API-Key: {KEY}" in words
+            json.loads(words[-1])
+
+
+def test_the_body_for_checkly_is_understood_once_it_is_filled_in() -> None:
+    [template] = [text for text in snippets("checkly") if text.startswith("{")]
+    filled = template.replace("{{ALERT_TYPE}}", "ALERT_FAILURE").replace("{{CHECK_ID}}", "c1")
+
+    [alert] = registry["checkly"].parse(json.loads(filled))
+
+    assert alert.key == "check:c1"  # type: ignore[union-attr]
