@@ -61,11 +61,6 @@ def is_flapping(incident: Incident) -> bool:
     return incident.open_groups.filter(flapping_since__isnull=False).exists()
 
 
-def count_due(now: datetime, *, most: int = 100) -> int:
-    due = OpenGroup.objects.filter(look_at__lte=now).order_by()
-    return len(due.values_list("pk")[:most])
-
-
 def settle_due(now: datetime) -> int:
     """Resolve one held incident that has been quiet; says how many were due, at most one."""
     due = OpenGroup.objects.filter(look_at__lte=now).order_by("look_at", "pk")

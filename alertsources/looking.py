@@ -10,11 +10,10 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from alertsources import flapping
 from alertsources.admission import Admission
-from alertsources.cleaning import CleanAlert
 from alertsources.holding import remembered
 from alertsources.intake import Delivery, persist, take
 from alertsources.judging import judge
@@ -29,13 +28,22 @@ MOST_TOGETHER = 20
 # When an alert that could not be judged is tried again; meanwhile it has paged as unreadable.
 RETRY_AFTER = timedelta(minutes=10)
 
-Seen = list[tuple[Alert, CleanAlert]]
+# Asked twice a second by every worker.
+COUNT_DUE = """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM alertsources_alert
+            WHERE look_at <= %s AND status = 'firing' LIMIT %s) alerts)
+        + (SELECT count(*) FROM (SELECT 1 FROM alertsources_opengroup
+            WHERE look_at <= %s LIMIT %s) held)
+""".strip()
 
 
 def count_due(now: datetime, *, most: int = 100) -> int:
-    """How much waits to be looked at, up to `most`; answered by two small indexes."""
-    alerts = Alert.objects.filter(look_at__lte=now, status=Alert.Status.FIRING).order_by()
-    return len(alerts.values_list("pk")[:most]) + flapping.count_due(now)
+    """How much waits to be looked at, up to `most` of each kind; answered by two small indexes."""
+    at = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_DUE, [at, most, at, most])
+        (number,) = cursor.fetchone()
+    return int(number)
 
 
 def look_again(now: datetime) -> int:

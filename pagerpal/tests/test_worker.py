@@ -13,11 +13,23 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from alertsources.cleaning import clean
+from alertsources.intake import Delivery, take
+from alertsources.silences import LOOK_AGAIN
+from alertsources.sources.base import ParsedAlert
 from incidents.models import Incident
 from notifications.models import Notification
 from pagerpal import pulse, worker
 from pagerpal.models import WorkerHeartbeat
-from pagerpal.testing import NOON, make_incident, make_user, minutes, seconds
+from pagerpal.testing import (
+    NOON,
+    make_incident,
+    make_source,
+    make_team,
+    make_user,
+    minutes,
+    seconds,
+)
 from pagerpal.worker import FORGET_AFTER, HOLD_LATE_PAGES, LOOK_EVERY, Heart, Rounds, Sweep, Worker
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +81,7 @@ def signs(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_an_idle_sweep_only_reads_and_reads_little(
     django_assert_num_queries: Any,
 ) -> None:
-    with django_assert_num_queries(3) as seen:
+    with django_assert_num_queries(4) as seen:
         Sweep().run(NOON)
 
     assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
@@ -327,3 +339,13 @@ class FakeCluster:
 
     def is_alive(self) -> bool:
         return self._is_alive
+
+
+def test_alerts_that_are_to_be_judged_anew_are_a_kick_for_one_worker() -> None:
+    source = make_source(make_team(), wait_for=minutes(5))
+    delivery = Delivery(source, b"{}", [clean(ParsedAlert("k", "firing", "x"), source)])
+    take(delivery, now=NOON)
+
+    Sweep().run(NOON + minutes(5))
+
+    assert kicks() == {LOOK_AGAIN: 1}
