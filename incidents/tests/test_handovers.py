@@ -231,7 +231,8 @@ def test_where_nobody_comes_on_little_is_asked_and_nothing_written(
     with django_assert_max_num_queries(8) as seen:
         handovers.tell(HANDOVER - timedelta(days=1))
 
-    assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
+    asked = [query["sql"].lstrip("(") for query in seen.captured_queries]
+    assert all(sql.startswith("SELECT") for sql in asked)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -453,7 +453,8 @@ def test_where_nothing_is_to_be_done_little_is_asked_and_nothing_written(
     with django_assert_max_num_queries(14) as seen:
         reminders.plan(DUE)
 
-    assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
+    asked = [query["sql"].lstrip("(") for query in seen.captured_queries]
+    assert all(sql.startswith("SELECT") for sql in asked)
 
 
 # --- Failures, and two at once -------------------------------------------------------------------
