@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from schedules import covering, preview
-from schedules.admin.base import person_of, without_side_doors
+from schedules.admin.base import ChoosesSturdily, person_of, without_side_doors
 from schedules.covering import Refused
 from schedules.forms import OverrideForm
 from schedules.models import Override, User
@@ -47,7 +47,7 @@ class WhenFilter(admin.SimpleListFilter):
 
 
 @admin.register(Override)
-class OverrideAdmin(OverrideModelAdmin):
+class OverrideAdmin(ChoosesSturdily, OverrideModelAdmin):
     """Each is made, changed and taken away by `covering`, which tells the team's history."""
 
     form = OverrideForm

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from schedules import editing, preview
-from schedules.admin.base import NoDelete, person_of, without_side_doors
+from schedules.admin.base import ChoosesSturdily, NoDelete, person_of, without_side_doors
 from schedules.forms import PlaceForm, PlaceFormSet, RotationForm, WindowForm
 from schedules.models import MOST_MEMBERS, Rotation, RotationMember, RotationWindow
 from schedules.preview import Preview
@@ -37,7 +37,7 @@ class Previewed(Exception):
         self.seen = seen
 
 
-class RotationMemberInline(PlaceTabularInline):
+class RotationMemberInline(ChoosesSturdily, PlaceTabularInline):
     model = RotationMember
     form = PlaceForm
     formset = PlaceFormSet
@@ -77,7 +77,7 @@ class RotationWindowInline(WindowTabularInline):
 
 
 @admin.register(Rotation)
-class RotationAdmin(NoDelete, RotationModelAdmin):
+class RotationAdmin(ChoosesSturdily, NoDelete, RotationModelAdmin):
     """Saves through `editing`, so that nobody's turn jumps; a preview is a save rolled back."""
 
     form = RotationForm

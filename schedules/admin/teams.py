@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from schedules import people, preview
 from schedules.admin import leaving
-from schedules.admin.base import NoDelete, person_of, without_side_doors
+from schedules.admin.base import ChoosesSturdily, NoDelete, person_of, without_side_doors
 from schedules.forms import MembershipForm, TeamForm
 from schedules.models import Membership, ScheduleChange, Team
 
@@ -31,7 +31,7 @@ else:
 MOST_CHANGES = 50
 
 
-class MembershipInline(MembershipTabularInline):
+class MembershipInline(ChoosesSturdily, MembershipTabularInline):
     model = Membership
     form = MembershipForm
     autocomplete_fields = ["user"]

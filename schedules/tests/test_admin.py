@@ -98,3 +98,38 @@ def test_people_teams_and_rotations_cannot_be_deleted(browser: Client, model: st
 
     assert response.status_code == 403
     made.refresh_from_db()
+
+
+@pytest.mark.parametrize("model", ["user", "team", "rotation", "override"])
+@pytest.mark.parametrize(
+    "posted",
+    [
+        {},
+        {"_preview": "1"},
+        {"team": "x", "rotation": "999", "user": "x", "members-0-user": "x"},
+        {"members-TOTAL_FORMS": "99999999", "members-INITIAL_FORMS": "0"},
+        {"windows-TOTAL_FORMS": "-1", "windows-INITIAL_FORMS": "x"},
+        {"action": "switch_off", "successor_1": "x"},
+    ],
+)
+def test_made_up_forms_and_addresses_are_no_error_page(
+    browser: Client, model: str, posted: dict[str, str]
+) -> None:
+    alice = make_user("alice")
+    rotation = make_rotation(make_team("Platform", alice), alice)
+    override = Override.objects.create(
+        rotation=rotation, user=alice, starts_at=NOON, ends_at=NOON + DAY
+    )
+    rows = {"user": alice, "team": rotation.team, "rotation": rotation, "override": override}
+    pages = [
+        page(f"{model}_add"),
+        page(f"{model}_change", rows[model].pk),
+        page(f"{model}_change", 99999),
+        page(f"{model}_changelist"),
+    ]
+
+    answers = [browser.post(address, posted).status_code for address in pages]
+    filled_in = browser.get(page(f"{model}_add"), {"team": "x", "user": "x", "starts_at": "x"})
+
+    assert set(answers) <= {200, 302}
+    assert filled_in.status_code == 200
