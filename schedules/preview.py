@@ -58,8 +58,8 @@ class Preview:
         """What to say after a save: the first few changes, a line each."""
         if not self.changed:
             return format_html("Nothing changes in the next {} days.", DAYS)
-        said = format_html_join("", "<li>{}</li>", ((line,) for line in self.lines))
-        return format_html("What changes in the next {} days:<ul>{}</ul>", DAYS, said)
+        said = format_html_join("", "<br>{}", ((line,) for line in self.lines))
+        return format_html("What changes in the next {} days:{}", DAYS, said)
 
     @property
     def lines(self) -> list[str]:

@@ -65,7 +65,7 @@ class RotationWindowInline(WindowTabularInline):
     fields = ["days", "starts", "ends"]
     verbose_name = "hours"
     verbose_name_plural = (
-        "hours (none: around the clock; outside them nobody is on call, on purpose)"
+        "hours (none: around the clock; an end before its start is on the next day)"
     )
     extra = 1
 

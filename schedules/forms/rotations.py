@@ -62,11 +62,11 @@ class RotationForm(RotationModelForm):
         required=False,
         min_value=1,
         max_value=LONGEST_TURN,
-        help_text="For custom turns only, such as 12 hours or 3 days.",
+        help_text="For custom turns alone, such as 12 hours or 3 days.",
         error_messages={"min_value": NUMBER, "max_value": NUMBER, "invalid": NUMBER},
     )
     unit = forms.ChoiceField(
-        label="Hours, days, weeks or months",
+        label="Unit",
         required=False,
         choices=[("", "choose"), *Rotation.Unit.choices],
     )
@@ -212,7 +212,8 @@ class WindowForm(WindowModelForm):
     days = forms.MultipleChoiceField(
         choices=[(str(number), name) for number, name in enumerate(WEEKDAYS)],
         widget=forms.CheckboxSelectMultiple,
-        help_text="The days on which these hours begin.",
+        help_text="The days on which these hours begin. Outside all of a rotation's hours "
+        "nobody is on call, on purpose.",
         error_messages={"required": "Choose at least one day."},
     )
 
