@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from itertools import islice
 
 import psutil
@@ -41,7 +42,16 @@ def send(request: Hostile) -> str:
     return "" if answer.status_code in expected else f"answered {answer.status_code}"
 
 
+@pytest.fixture
+def _few_words() -> Iterator[None]:
+    """What is logged below an error would be kept to the end, each with its request."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @pytest.mark.django_db
+@pytest.mark.usefixtures("_few_words")
 def test_no_body_is_answered_by_an_error(
     caplog: pytest.LogCaptureFixture, amazon: FakeAmazon
 ) -> None:
