@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -40,7 +40,7 @@ def test_a_local_time_is_the_first_instant_at_which_clocks_have_reached_it(
     if changes := clock_changes(zone):
         day = data.draw(st.just(day) | st.sampled_from(changes).map(datetime.date))
     target = datetime.combine(day, wall)
-    instant = target.replace(tzinfo=module.UTC) - timedelta(hours=26)
+    instant = target.replace(tzinfo=UTC) - timedelta(hours=26)
 
     while instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < target:
         instant += MINUTE
@@ -186,7 +186,7 @@ def test_a_rotation_that_began_20_years_ago_costs_what_a_new_one_does(
 
     monkeypatch.setattr(module, "_resolve", counted)
     costs = []
-    now = datetime(2026, 3, 1, 12, tzinfo=module.UTC)
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     for year in (2006, 2026):
         cadence = Cadence(
             every, unit, date(year, 1, 31), time(9), "Europe/Berlin", (1, 2, 3), windows
