@@ -207,14 +207,28 @@ def test_a_window_that_closes_in_the_repeated_hour_closes_the_first_time() -> No
     assert on_call(late, [], berlin("2026-10-25 02:29*")) is None
 
 
-def test_a_window_swallowed_by_the_skipped_hour_does_not_open_that_day() -> None:
+@pytest.mark.parametrize("seen_from", ["2026-03-23 12:00", "2026-04-04 12:00"])
+def test_a_window_swallowed_by_the_skipped_hour_does_not_open_that_day(seen_from: str) -> None:
     short = cadence(windows=(Window(frozenset({6}), time(2), time(3)),))  # Sundays
 
-    found = shifts(short, [], berlin("2026-03-23 12:00"), berlin("2026-04-04 12:00"))
+    [closed] = shifts(short, [], berlin(seen_from), berlin("2026-04-04 13:00"))
 
-    assert people(found) == [None]
-    assert found[0].starts_at == berlin("2026-03-22 03:00")
-    assert found[0].ends_at == berlin("2026-04-05 02:00")
+    assert closed.user is None
+    assert closed.starts_at == berlin("2026-03-22 03:00")
+    assert closed.ends_at == berlin("2026-04-05 02:00")
+
+
+def test_windows_that_the_skipped_hour_brings_together_are_one_that_night() -> None:
+    every_day = frozenset(range(7))
+    pause = cadence(
+        windows=(Window(every_day, time(0), time(2)), Window(every_day, time(3), time(5)))
+    )
+
+    [short_night] = shifts(pause, [], berlin("2026-03-29 01:00"), berlin("2026-03-29 04:00"))
+    long_night = shifts(pause, [], berlin("2026-10-25 01:00"), berlin("2026-10-25 04:00"))
+
+    assert short_night.ends_at - short_night.starts_at == 4 * HOUR
+    assert [one.ends_at - one.starts_at for one in long_night] == [2 * HOUR] * 3
 
 
 def test_windows_that_leave_no_minute_out_change_nothing() -> None:
