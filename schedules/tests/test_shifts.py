@@ -189,6 +189,17 @@ def test_a_cover_replaces_whoever_is_on_call_for_its_whole_span() -> None:
     ]
 
 
+def test_a_cover_names_everybody_whose_turn_it_takes_from_wherever_it_is_seen() -> None:
+    cover = Cover(BOB, berlin("2026-03-14 12:00"), berlin("2026-03-17 12:00"))
+    trio = cadence(members=(ALICE, BOB, CAROL, DAN))
+
+    [early] = shifts(trio, [cover], berlin("2026-03-14 13:00"), berlin("2026-03-14 14:00"))
+    [late] = shifts(trio, [cover], berlin("2026-03-17 10:00"), berlin("2026-03-17 11:00"))
+
+    assert early == late
+    assert early.instead_of == (CAROL,)  # bob's own turn is not taken from anybody
+
+
 def test_the_rotation_goes_on_as_planned_at_the_minute_a_cover_ends() -> None:
     cover = Cover(CAROL, berlin("2026-03-04 12:00"), berlin("2026-03-05 12:00"))
 
