@@ -27,6 +27,9 @@ else:
     PlaceTabularInline = WindowTabularInline = admin.TabularInline
 
 PREVIEW = "_preview"
+MOST_WINDOWS = 30
+# However many rows somebody claims to have sent, no more are looked at.
+MOST_ROWS = 100
 
 
 class Previewed(Exception):
@@ -54,7 +57,7 @@ class RotationMemberInline(ChoosesSturdily, PlaceTabularInline):
         return super().get_queryset(request).select_related("user")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, **kwargs)
+        formset = super().get_formset(request, obj, **{"absolute_max": MOST_ROWS, **kwargs})
         without_side_doors(formset.form.base_fields.get("user"))
         return formset
 
@@ -68,6 +71,10 @@ class RotationWindowInline(WindowTabularInline):
         "hours (none: around the clock; an end before its start is on the next day)"
     )
     extra = 1
+    max_num = MOST_WINDOWS
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, **{"absolute_max": MOST_ROWS, **kwargs})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields if self.has_change_permission(request, obj) else ["in_words"]
