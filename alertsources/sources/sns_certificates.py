@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from typing import TYPE_CHECKING
 
 from alertsources.sources.base import BadSignature, Unavailable
 from notifications.channels.base import Deadline, SendError
 from notifications.channels.calls import request
+
+# 15 MB that every process would hold: loaded where a certificate is needed.
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 SECONDS = 3.0
 LARGEST = 16 * 1024
@@ -29,6 +32,8 @@ def public_key(url: str, *, now: datetime | None = None) -> RSAPublicKey:
 
     Raises BadSignature for what is no valid certificate, Unavailable when none can be had now.
     """
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
     certificate = _kept.get(url) or _fetched(url)
     now = now or datetime.now(UTC)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
@@ -47,6 +52,8 @@ def forget() -> None:
 
 
 def _fetched(url: str) -> x509.Certificate:
+    from cryptography import x509
+
     if _failed.get(url, 0.0) > time.monotonic():
         raise Unavailable("The certificate of this message could not be fetched just now.")
     try:

@@ -7,15 +7,14 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
 from alertsources.sources.base import BadSignature
+
+# 15 MB that every process would hold: loaded where something is to be verified.
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 NOTIFICATION = "Notification"
 SUBSCRIBE = "SubscriptionConfirmation"
@@ -31,7 +30,7 @@ SIGNED = {
     UNSUBSCRIBE: _OF_CONFIRMATIONS,
 }
 # Version 1 is what SNS uses unless its owner asks for 2.
-HASHES: dict[str, type[hashes.SHA1] | type[hashes.SHA256]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+HASHES = {"1": "SHA1", "2": "SHA256"}
 
 HOST = re.compile(r"sns\.([a-z0-9-]{3,40})\.amazonaws\.com(\.cn)?", re.ASCII)
 TOPIC = re.compile(r"arn:aws[a-z-]{0,20}:sns:([a-z0-9-]{3,40}):\d{12}:[\w.-]{1,256}", re.ASCII)
@@ -103,12 +102,17 @@ def confirmation_url(envelope: Envelope) -> str:
 
 def verify(envelope: Envelope, key: RSAPublicKey) -> None:
     """Raise BadSignature unless the owner of the key signed the envelope as it is."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
     version = envelope.fields.get("SignatureVersion", "")
     if version not in HASHES:
         raise BadSignature("This message is signed in a version that is not known.")
     try:
         signature = base64.b64decode(envelope.fields.get("Signature", ""), validate=True)
-        key.verify(signature, signed_text(envelope), PKCS1v15(), HASHES[version]())
+        digest: hashes.HashAlgorithm = getattr(hashes, HASHES[version])()
+        key.verify(signature, signed_text(envelope), PKCS1v15(), digest)
     except (binascii.Error, ValueError, InvalidSignature):
         raise BadSignature("The signature of this message is wrong.") from None
 

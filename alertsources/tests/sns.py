@@ -110,6 +110,6 @@ def signed(version: str = "2", **fields: str) -> bytes:
     url = f"{HOST}/?Action=ConfirmSubscription&TopicArn={topic}&Token={token}"
     envelope.setdefault("SubscribeURL", url)
     text = signed_text(Envelope(envelope))
-    signature = own_key().sign(text, PKCS1v15(), HASHES[version]())
+    signature = own_key().sign(text, PKCS1v15(), getattr(hashes, HASHES[version])())
     envelope.setdefault("Signature", base64.b64encode(signature).decode())
     return json.dumps(envelope).encode()
