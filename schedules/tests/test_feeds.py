@@ -349,3 +349,19 @@ def test_the_library_is_loaded_by_the_first_feed_only() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_whoever_is_alone_in_a_rotation_keeps_one_event_with_one_uid(
+    is_recorded: bool, client: Client, alice: User
+) -> None:
+    alone = make_rotation(make_team("Web", alice), alice, starts_on=date(2026, 11, 9))
+    if is_recorded:
+        records.record_past(now=NOON)
+    with time_machine.travel(NOON, tick=False):
+        [before] = events(client, rotation=alone)
+
+    with time_machine.travel(NOON + timedelta(days=70), tick=False):
+        [after] = events(client, rotation=alone)
+
+    assert after.uid.value == before.uid.value
