@@ -46,6 +46,7 @@ def measure() -> list[tuple[str, str, str]]:
         ("who is on call now", _ms(lambda: oncall.who_is_on_call(first, NOW)), "under 2 ms"),
         ("the same, queries", str(len(seen)), "at most 4"),
         ("who is on call now in all of them", _ms(lambda: oncall.on_call_ids(ids, NOW)), ""),
+        ("calendar page, server time", _ms(_calendar(first.team_id)), "under 100 ms"),
         ("90 days of a daily rotation begun today", _ms(_days_of(2026)), ""),
         ("the same, begun 20 years ago", _ms(_days_of(2006)), "the same"),
     ]
@@ -87,6 +88,17 @@ def _make() -> list[Any]:
             )
     record_past(now=NOW)
     return list(Rotation.objects.select_related("team"))
+
+
+def _calendar(team: int) -> Callable[[], object]:
+    """The page as an admin sees it, through all middleware; rendered by no browser."""
+    from django.test import Client
+
+    from schedules.models import User
+
+    client = Client(HTTP_HOST="127.0.0.1")
+    client.force_login(User.objects.create_superuser("admin@example.org", name="admin"))
+    return lambda: client.get(f"/calendar?team={team}")
 
 
 def _days_of(year: int) -> Callable[[], object]:
