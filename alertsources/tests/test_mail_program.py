@@ -68,16 +68,21 @@ def test_receivers_of_old_are_forgotten(wanted: Any) -> None:
     assert MailReceiver.objects.get().beat_at == NOON
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_database_that_is_away_does_not_end_the_program(
     wanted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(**options: Any) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(taking, "forget", gone)
+    receiver = Receiver()
+    with monkeypatch.context() as away:
+        away.setattr(taking, "forget", gone)
+        receiver.beat(NOON)
 
-    Receiver().beat(NOON)
+    receiver.beat(NOON + timedelta(minutes=1))
+
+    assert MailReceiver.objects.get().beat_at == NOON + timedelta(minutes=1)
 
 
 def test_a_port_that_is_taken_is_told_and_tried_again(wanted: Any) -> None:
