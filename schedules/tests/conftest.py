@@ -1,4 +1,4 @@
-"""What the tests of the admin's pages share."""
+"""What the tests of the pages share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ import pytest
 import time_machine
 from django.test import Client
 
-from pagerpal.testing import NOON, make_admin
+from pagerpal.testing import NOON, make_admin, make_user
 from schedules.models import Team, User
 from schedules.signals import person_left
 
 
 @pytest.fixture
 def monday_noon() -> Iterator[None]:
-    # The admin reads the clock itself.
+    # Pages read the clock themselves.
     with time_machine.travel(NOON, tick=False):
         yield
+
+
+@pytest.fixture
+def alice() -> User:
+    return make_user("alice", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def bob() -> User:
+    return make_user("bob")
 
 
 @pytest.fixture

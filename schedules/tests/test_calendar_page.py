@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,23 +22,7 @@ from schedules.models import (
     User,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Iterator[None]:
-    with time_machine.travel(NOON, tick=False):
-        yield
-
-
-@pytest.fixture
-def alice() -> User:
-    return make_user("alice", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def bob() -> User:
-    return make_user("bob")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday_noon")]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,23 +12,7 @@ from django.test import Client
 from pagerpal.testing import NOON, at, make_admin, make_rotation, make_team, make_user
 from schedules.models import Membership, Override, Rotation, User
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Iterator[None]:
-    with time_machine.travel(NOON, tick=False):
-        yield
-
-
-@pytest.fixture
-def alice() -> User:
-    return make_user("alice", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def bob() -> User:
-    return make_user("bob")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday_noon")]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -27,26 +26,11 @@ from schedules.models import (
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.usefixtures("monday_noon"),
     # vobject still asks the clock in the old way.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:vobject"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dateutil"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Iterator[None]:
-    with time_machine.travel(NOON, tick=False):
-        yield
-
-
-@pytest.fixture
-def alice() -> User:
-    return make_user("alice", time_zone="Europe/Berlin")
-
-
-@pytest.fixture
-def bob() -> User:
-    return make_user("bob")
 
 
 @pytest.fixture

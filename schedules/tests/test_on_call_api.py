@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, time
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,19 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from pagerpal.testing import NOON, at, make_admin, make_rotation, make_team, make_user
 from schedules.models import Override, Rotation, RotationWindow, User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday_noon")]
 PATH = "/api/v1/on-call"
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Iterator[None]:
-    with time_machine.travel(NOON, tick=False):
-        yield
-
-
-@pytest.fixture
-def alice() -> User:
-    return make_user("alice", time_zone="Europe/Berlin")
 
 
 @pytest.fixture
