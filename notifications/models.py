@@ -19,6 +19,11 @@ class Urgency(models.TextChoices):
     LOW = "low", "low"
 
 
+class ContactMethodQuerySet(models.QuerySet["ContactMethod"]):
+    def kept(self) -> Self:
+        return self.filter(removed_at=None)
+
+
 class ContactMethod(models.Model):
     """One address of one person."""
 
@@ -32,6 +37,19 @@ class ContactMethod(models.Model):
     )
     is_on = models.BooleanField("on", default=True, help_text="Off: nothing is sent to it.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # When its person has shown, by a code sent to it, that what goes there arrives.
+    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The code that is on its way; empty when none is.
+    code_hash = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False
+    )
+    code_expires_at = models.DateTimeField(null=True, editable=False)
+    # Raised before a guess is looked at, so that many at once are no more than these.
+    code_tries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    # Kept for the history, which goes on naming it; shown and used no more.
+    removed_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ContactMethodQuerySet.as_manager()
 
     class Meta:
         ordering = ["user", "pk"]
@@ -40,6 +58,17 @@ class ContactMethod(models.Model):
                 fields=["user", "channel", "address"], name="contact_method_once_per_person"
             ),
             models.CheckConstraint(condition=~Q(address=""), name="contact_method_has_address"),
+            models.CheckConstraint(
+                condition=Q(removed_at__isnull=True) | Q(is_on=False),
+                name="contact_method_removed_is_off",
+            ),
+            models.CheckConstraint(
+                condition=Q(code_hash="") | Q(code_expires_at__isnull=False),
+                name="contact_method_code_expires",
+            ),
+            models.CheckConstraint(
+                condition=Q(code_tries__lte=5), name="contact_method_at_most_5_tries"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -48,6 +77,10 @@ class ContactMethod(models.Model):
     @property
     def masked_address(self) -> str:
         return masked(self.address)
+
+    @property
+    def is_verified(self) -> bool:
+        return self.verified_at is not None
 
 
 def masked(address: str) -> str:
@@ -160,6 +193,7 @@ class Notification(models.Model):
         HANDOVER = "handover", "hand-over"
         NOTICE = "notice", "notice"
         TEST = "test", "test"
+        VERIFY = "verify", "code"
 
     # What is said
     purpose = models.CharField(max_length=12, choices=Purpose)
@@ -228,6 +262,7 @@ class Notification(models.Model):
             ),
             models.Index(fields=["thread", "purpose"], name="notification_thread"),
             models.Index(fields=["ref", "user"], name="notification_ref"),
+            models.Index(fields=["contact_method", "-id"], name="notification_of_method"),
             models.Index(
                 fields=["purpose", "void_at"],
                 condition=Q(void_at__isnull=False),

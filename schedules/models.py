@@ -64,6 +64,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     wants_handover_note = models.BooleanField(
         default=True, help_text="Told at the hand-over itself, with what is open in the team."
     )
+    quiet_from = models.TimeField(
+        null=True,
+        blank=True,
+        help_text="Pages of low urgency wait from then on, by this person's own clock.",
+    )
+    quiet_until = models.TimeField(
+        null=True, blank=True, help_text="They come then. Before the start: on the next day."
+    )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -80,6 +88,14 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=Q(remind_hours__lte=168), name="user_reminded_within_a_week"
             ),
+            models.CheckConstraint(
+                condition=Q(quiet_from__isnull=True, quiet_until__isnull=True)
+                | (
+                    Q(quiet_from__isnull=False, quiet_until__isnull=False)
+                    & ~Q(quiet_from=F("quiet_until"))
+                ),
+                name="user_quiet_from_and_until",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -88,6 +104,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower()
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValidationError({"quiet_until": "Quiet hours need both times, or none."})
+        if self.quiet_from is not None and self.quiet_from == self.quiet_until:
+            raise ValidationError({"quiet_until": "Quiet hours cannot last a whole day."})
 
     def get_full_name(self) -> str:
         return self.name
@@ -118,6 +138,12 @@ class Team(models.Model):
     hours_end = models.TimeField(default=time(18))
     hours_weekends = models.BooleanField(
         default=False, help_text="Off: team hours are Monday to Friday."
+    )
+    is_discreet = models.BooleanField(
+        "discreet",
+        db_default=False,
+        default=False,
+        help_text="Messages say only the number and how bad it is; what it is, behind the link.",
     )
     is_active = models.BooleanField(default=True)
 
