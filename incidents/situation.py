@@ -12,7 +12,7 @@ from django.db.models import F
 
 from incidents.engine import Predicted, forecast
 from incidents.models import Incident, Page
-from notifications.channels.base import registry
+from notifications.channels.base import kind_of
 from notifications.models import Notification
 from schedules.models import User
 
@@ -146,8 +146,8 @@ def _moment(message: Notification) -> datetime:
 
 
 def _channel(message: Notification) -> str:
-    channel = registry.get(message.channel)
-    return channel.label if channel else message.channel
+    kind = kind_of(message.channel)
+    return kind.label if kind else message.channel
 
 
 def _masked(message: Notification) -> str:

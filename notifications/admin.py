@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from notifications import outbox
-from notifications.channels.base import registry
+from notifications.channels.base import kind_of
 from notifications.forms import ContactMethodForm, NotificationRuleForm, TeamChannelForm
 from notifications.models import (
     UNFINISHED,
@@ -91,9 +91,9 @@ class TeamChannelAdmin(ChannelModelAdmin):
         return False
 
 
-def _label(slug: str) -> str:
-    channel = registry.get(slug)
-    return channel.label if channel else slug
+def _label(name: str) -> str:
+    kind = kind_of(name)
+    return kind.label if kind else name
 
 
 class LogOnly:

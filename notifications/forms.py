@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from notifications.channels.base import registry
+from notifications.channels.base import kind_of
 from notifications.models import ContactMethod, NotificationRule, TeamChannel
 
 # The stubs' classes take type arguments, Django's own do not.
@@ -20,7 +20,7 @@ else:
 
 def clean_address(form: MethodModelForm | ChannelModelForm) -> None:
     """Bring the address into its channel's one spelling, or say why it is none."""
-    channel = registry.get(form.cleaned_data.get("channel", ""))
+    channel = kind_of(form.cleaned_data.get("channel", ""))
     address = form.cleaned_data.get("address")
     if channel is not None and address:
         try:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import Count, Q
 
-from notifications.channels.base import registry
+from notifications.channels.base import kind_of, providers_of
 from notifications.channels.texts import clean, clean_json, one_line
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import (
@@ -170,7 +170,7 @@ def tell(user: User, note: Note, *, now: datetime, calls: list[Call] | None = No
     if not user.is_active:
         return Written(0, None, None)
     found = calls_of([user], Urgency.LOW)[user.pk] if calls is None else calls
-    methods = {call.method.pk: call.method for call in found if call.method.channel in registry}
+    methods = {call.method.pk: call.method for call in found if kind_of(call.method.channel)}
     usable_first = sorted(methods.values(), key=lambda method: not _is_usable(method))
     return _say(
         note,
@@ -249,15 +249,14 @@ def _defaults(methods: list[ContactMethod], urgency: str) -> list[Call]:
 
 
 def _is_usable(method: ContactMethod) -> bool:
-    channel = registry.get(method.channel)
-    if channel is None:
+    if kind_of(method.channel) is None:
         return False
-    return not settings.NOTIFICATION_SENDING_ENABLED or not channel.needs()
+    return not settings.NOTIFICATION_SENDING_ENABLED or bool(providers_of(method.channel))
 
 
 def _rows(message: _Message, call: Call, *, repeating: bool) -> Iterator[Notification]:
     """One row now and one for each repeat; a failed one instead, if even that is impossible."""
-    if call.method.channel not in registry:
+    if kind_of(call.method.channel) is None:
         yield _failed(message, call, f"PagerPal has no channel called {call.method.channel}.")
         return
     try:

@@ -3,7 +3,10 @@
 import os
 import tempfile
 
-OURS = ("NTFY_", "SMTP_", "INBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_")
+OURS = (
+    *("NTFY_", "SMTP_", "TWILIO_", "INFOBIP_", "SMS_", "WHATSAPP_", "PHONE_"),
+    *("INBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_"),
+)
 for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS"}:
     if _name.startswith(OURS):
         del os.environ[_name]

@@ -136,8 +136,8 @@ class RecordingChannel:
     address_label: ClassVar[str] = "Address"
     example_address: ClassVar[str] = "topic-alice"
 
-    def __init__(self, slug: str, recorder: Recorder) -> None:
-        self.slug = slug
+    def __init__(self, slug: str, kind: str, recorder: Recorder) -> None:
+        self.slug, self.kind = slug, kind
         self.recorder = recorder
 
     def needs(self) -> list[str]:
@@ -192,8 +192,9 @@ def recorder(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Recorde
     """Sending is on and every channel is the recorder; at the end nothing may be left in it."""
     settings.NOTIFICATION_SENDING_ENABLED = True
     playing = Recorder()
-    for slug in list(base.registry):
-        monkeypatch.setitem(base.registry, slug, RecordingChannel(slug, playing))
+    for slug, channel in list(base.registry.items()):
+        playing_it = RecordingChannel(slug, channel.kind, playing)
+        monkeypatch.setitem(base.registry, slug, playing_it)
     yield playing
     playing.expect_none()
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from datetime import timedelta
+from typing import Any, ClassVar, Protocol
+
+from django.conf import settings
 
 
 class Deadline:
@@ -49,6 +52,10 @@ class Message:
     html: str = ""
     clears: str = ""  # the key of an earlier message to take off the screen, instead of a new one
     headers: dict[str, str] = field(default_factory=dict)
+    sms: str = ""  # short enough for one text message where that is possible; empty: the title
+    event: dict[str, Any] = field(default_factory=dict)  # the facts, for programs that read it
+    secret: str = ""  # what a program's message is signed with
+    template: str = ""  # the wire form its receiver wants instead of ours
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,25 @@ class Receipt:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Report:
+    """What a provider says later about a message it took: its `provider_id`, and how it fared.
+
+    Neither delivered nor failed: it is still on its way.
+    """
+
+    provider_id: str
+    text: str = ""
+    is_delivered: bool = False
+    has_failed: bool = False
+
+
 class SendError(Exception):
     """The provider did not take it, or nobody knows.
 
     `permanent` stops the tries for this address; the rest is retried. `timed_out` counts for the
-    breaker. `retry_after` is in seconds, when the provider said so.
+    breaker. `retry_after` is in seconds, when the provider said so. `is_gone` says that the address
+    asked never to be used again.
     """
 
     def __init__(
@@ -73,30 +94,53 @@ class SendError(Exception):
         permanent: bool = False,
         timed_out: bool = False,
         retry_after: float | None = None,
+        is_gone: bool = False,
     ) -> None:
         super().__init__(text[:500])
         self.text = text[:500]
         self.permanent = permanent
         self.timed_out = timed_out
         self.retry_after = retry_after
+        self.is_gone = is_gone
 
 
-class Channel(Protocol):
-    """One file beside this one. Never touches the database."""
+class Kind(Protocol):
+    """What all providers of one kind of address share: SMS, whoever carries it.
 
-    slug: ClassVar[str]
+    It may say `is_for_people = False` or `is_for_teams = False`, and `is_for_admins = True` where
+    only an admin may give it an address.
+    """
+
+    kind: ClassVar[str]
     label: ClassVar[str]
     address_label: ClassVar[str]
     example_address: ClassVar[str]
 
-    def needs(self) -> list[str]:
-        """Names of settings it cannot work without and that are not set."""
-
     def clean_address(self, text: str) -> str:
         """The address in its one spelling; ValueError with a sentence when it cannot be one."""
 
+
+class Channel(Kind, Protocol):
+    """One provider of one kind: a file beside this one. Never touches the database."""
+
+    # The provider's name: that of the kind, if only one provider can carry it.
+    slug: ClassVar[str]
+
+    def needs(self) -> list[str]:
+        """Names of settings it cannot work without and that are not set."""
+
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         """One provider call. Raises SendError."""
+
+
+class Reporting(Channel, Protocol):
+    """A provider that says later what became of a message."""
+
+    # Without a receipt for so long, the person's next method is used.
+    receipt_within: ClassVar[timedelta]
+
+    def ask(self, provider_id: str, deadline: Deadline) -> Report | None:
+        """What is known of this message by now; None when it cannot be asked. Raises SendError."""
 
 
 registry: dict[str, Channel] = {}
@@ -105,9 +149,58 @@ registry: dict[str, Channel] = {}
 def register(channel: Channel) -> None:
     if channel.slug in registry:
         raise RuntimeError(f"two channels call themselves {channel.slug}")
+    if not hasattr(channel, "kind"):
+        type(channel).kind = channel.slug
     registry[channel.slug] = channel
 
 
 def channel_choices() -> list[tuple[str, str]]:
-    """For model fields: pass the function itself, so that a new file needs no migration."""
-    return sorted((slug, channel.label) for slug, channel in registry.items())
+    """The kinds. Model fields take the function itself, so that a new file needs no migration."""
+    return sorted({(channel.kind, channel.label) for channel in registry.values()})
+
+
+def kind_of(name: str) -> Kind | None:
+    """How addresses of this kind are called and spelt; None when nothing here carries it."""
+    return next((one for one in registry.values() if one.kind == name), None)
+
+
+def all_of(kind: str) -> list[Channel]:
+    """Every provider of the kind, also those that are not set up, in the order of attempts."""
+    found = [one for one in registry.values() if one.kind == kind]
+    named = getattr(settings, f"{kind.upper()}_PROVIDERS", [])
+    order = {f"{kind}_{name}": place for place, name in enumerate(named)}
+    return sorted(
+        (one for one in found if not order or one.slug in order),
+        key=lambda one: order.get(one.slug, 0),
+    )
+
+
+def providers_of(kind: str) -> list[Channel]:
+    """The providers that can carry this kind, in the order of attempts."""
+    return [one for one in all_of(kind) if not one.needs()]
+
+
+def missing_for(kind: str) -> list[str]:
+    """Settings without which nothing of this kind goes out; empty when it does, or is unknown."""
+    if providers_of(kind):
+        return []
+    return next((one.needs() for one in all_of(kind)), [])
+
+
+def person_channel_choices() -> list[tuple[str, str]]:
+    """Those that may carry messages to one person."""
+    return [one for one in channel_choices() if _says(one[0], "is_for_people", True)]
+
+
+def team_channel_choices() -> list[tuple[str, str]]:
+    """Those that may carry messages to a whole team."""
+    return [one for one in channel_choices() if _says(one[0], "is_for_teams", True)]
+
+
+def is_for_admins(kind: str) -> bool:
+    """Whether only an admin may enter an address of this kind."""
+    return _says(kind, "is_for_admins", False)
+
+
+def _says(kind: str, claim: str, otherwise: bool) -> bool:
+    return bool(getattr(kind_of(slug), claim, otherwise))

@@ -26,6 +26,7 @@ IMPLICIT_TLS_PORT = 465
 
 class Email:
     slug: ClassVar[str] = "email"
+    kind: ClassVar[str] = "email"
     label: ClassVar[str] = "e-mail"
     address_label: ClassVar[str] = "E-mail address"
     example_address: ClassVar[str] = "ann@example.org"

@@ -33,6 +33,7 @@ PAUSE_AT_LIMIT = 7.0
 
 class Ntfy:
     slug: ClassVar[str] = "ntfy"
+    kind: ClassVar[str] = "ntfy"
     label: ClassVar[str] = "ntfy push"
     address_label: ClassVar[str] = "Topic"
     example_address: ClassVar[str] = "oncall-ann-7f3k9xq2m4"
