@@ -203,4 +203,4 @@ def is_for_admins(kind: str) -> bool:
 
 
 def _says(kind: str, claim: str, otherwise: bool) -> bool:
-    return bool(getattr(kind_of(slug), claim, otherwise))
+    return bool(getattr(kind_of(kind), claim, otherwise))
