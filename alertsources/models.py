@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q, Value
 from django.utils import timezone
@@ -17,7 +17,7 @@ from schedules.models import Team, validate_zone
 
 # More than a small installation stores in a minute: a source that sends so much keeps others out.
 DEFAULT_LIMIT = 30_000
-DEFAULT_KEEP_DAYS = 14
+DEFAULT_KEEP_DAYS, LONGEST_KEEP_DAYS = 14, 3650
 
 
 def weekdays(**options: Any) -> models.CharField[str, str]:
@@ -119,7 +119,11 @@ class AlertSource(models.Model):
         help_text="What comes beyond it is refused and told to the team. 0: no limit.",
     )
     keep_days = models.PositiveSmallIntegerField(
-        "keep raw messages for days", default=DEFAULT_KEEP_DAYS, db_default=DEFAULT_KEEP_DAYS
+        "keep raw messages for days",
+        default=DEFAULT_KEEP_DAYS,
+        db_default=DEFAULT_KEEP_DAYS,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_KEEP_DAYS)],
+        help_text="Older ones are deleted; alerts and incidents stay.",
     )
 
     class Meta:
@@ -143,6 +147,10 @@ class AlertSource(models.Model):
                 condition=Q(auto_resolve_after__isnull=True)
                 | Q(auto_resolve_after__gte=timedelta(minutes=1)),
                 name="source_auto_resolve_at_least_a_minute",
+            ),
+            models.CheckConstraint(
+                condition=Q(keep_days__gte=1) & Q(keep_days__lte=LONGEST_KEEP_DAYS),
+                name="source_keeps_for_some_days",
             ),
         ]
 
@@ -431,6 +439,8 @@ class ReceivedPayload(models.Model):
     reprocessed_from = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="reprocessed", db_index=False
     )
+    # Made here, by somebody who tried the source out; it counts nowhere.
+    is_test = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["-pk"]

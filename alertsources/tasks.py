@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 from django.utils import timezone
 
-from alertsources import looking
+from alertsources import keeping, looking
 from alertsources.silences import LOOK_AGAIN
+from incidents import rounds
+from incidents import tasks as incident_tasks
+from incidents.rounds import Job
 from notifications.kicks import kick
+
+LOOK_AROUND = "alertsources.tasks.look_around"
+JOBS = (
+    *incident_tasks.JOBS,
+    Job("payloads", timedelta(minutes=1), keeping.forget),
+)
 
 # No new batch is begun later than this after the task's start (seconds).
 TAKE_FOR = 2.0
@@ -22,3 +32,8 @@ def look_again() -> None:
             return
     if looking.count_due(timezone.now(), most=1):
         kick(LOOK_AGAIN)
+
+
+def look_around() -> None:
+    """Do what nothing but the time calls for, on this floor and below."""
+    rounds.make(JOBS, timezone.now())

@@ -17,8 +17,6 @@ from incidents.models import Round
 
 log = logging.getLogger(__name__)
 
-LOOK_AROUND = "incidents.tasks.look_around"
-
 
 @dataclass(frozen=True)
 class Job:

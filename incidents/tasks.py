@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from incidents import engine, gaps, handovers, rounds
+from incidents import engine, gaps, handovers
 from incidents.rounds import Job
 from notifications import dispatch, reminders
 from notifications.kicks import SEND_DUE, kick
@@ -47,8 +47,3 @@ def run_due_steps() -> None:
             dispatch.send_one(stepped.first_pk, now=timezone.now(), seconds=min(LONGEST_SEND, left))
     if due := engine.count_due(timezone.now()):
         kick(engine.RUN_DUE_STEPS, due=due)
-
-
-def look_around() -> None:
-    """Do what nothing but the time calls for."""
-    rounds.make(JOBS, timezone.now())

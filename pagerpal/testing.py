@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alertsources.models import AlertSource
+from alertsources.tasks import JOBS
 from incidents import engine, rounds
 from incidents.models import EscalationPolicy, EscalationStep, Incident
-from incidents.tasks import JOBS
 from notifications import dispatch
 from notifications.channels import base
 from notifications.channels.base import Deadline, Message, Receipt, SendError

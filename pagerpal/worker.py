@@ -26,7 +26,8 @@ from django_q.signals import post_execute, pre_execute
 
 from alertsources import looking
 from alertsources.silences import LOOK_AGAIN
-from incidents import engine, rounds
+from alertsources.tasks import LOOK_AROUND
+from incidents import engine
 from incidents.models import Incident
 from notifications import dispatch, kicks, outbox
 from pagerpal import orphans, pulse, warming
@@ -105,7 +106,7 @@ class Rounds:
         if time.monotonic() < self._next_at:
             return
         with transaction.atomic():
-            asked = kicks.kick(rounds.LOOK_AROUND)
+            asked = kicks.kick(LOOK_AROUND)
         if asked:
             self._next_at = time.monotonic() + LOOK_EVERY
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 ENGINE = "incidents.tasks.run_due_steps"
 SENDER = "notifications.tasks.send_due"
-LOOK = "incidents.tasks.look_around"
+LOOK = "alertsources.tasks.look_around"
 
 
 def a_message(now: datetime = NOON, **fields: Any) -> Notification:
