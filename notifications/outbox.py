@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from notifications.models import (
     TeamChannel,
     Urgency,
 )
+from schedules import quiet
 from schedules.inserts import insert
 from schedules.models import Team, User
 
@@ -43,6 +44,11 @@ DEFAULT_DELAYS = {
 # A phone rings once per message: a page of high urgency comes again, as a new message.
 DEFAULT_REPEATS = {"ntfy": 5}
 DEFAULT_REPEAT_EVERY = timedelta(seconds=60)
+# Nobody knows yet whether anything arrives at an unverified address: it comes this long after the
+# last verified one of its person.
+AFTER_VERIFIED = timedelta(minutes=1)
+# A test runs the rules as they are.
+REPEATED = (Purpose.PAGE, Purpose.TEST)
 
 CLEARS_PREFIX = "clear:"
 # Channels that can take a message off the screen again.
@@ -122,6 +128,11 @@ class _Message:
     rank: int
     context: dict[str, Any]
     now: datetime
+    is_urgent: bool
+
+    def wait(self, at: datetime) -> datetime:
+        """What is not urgent waits for the end of the person's quiet hours."""
+        return at if self.is_urgent else quiet.put_off(self.user, at)
 
 
 def page_person(
@@ -139,7 +150,8 @@ def page_person(
 ) -> Written:
     """Write the messages that the person's rules (or the defaults) ask for, in their order.
 
-    `calls` are what `calls_of` said before the transaction, which should be short.
+    `calls` are what `calls_of` said before the transaction, which should be short. What is not of
+    high urgency is due at the end of the quiet hours that the person is in, or would be by then.
 
     Renders and sends nothing. An address that errors becomes a failed row with its reason and
     keeps no other from being used. `Written` counts what can still be sent: nothing, when the
@@ -147,10 +159,11 @@ def page_person(
     """
     if not user.is_active:
         return Written(0, None, None)
-    message = _Message(user, purpose, thread, ref, team_id, rank, clean_json(context), now)
+    facts, is_urgent = clean_json(context), urgency == Urgency.HIGH
+    message = _Message(user, purpose, thread, ref, team_id, rank, facts, now, is_urgent)
     rows: list[Notification] = []
     for call in calls_of([user], urgency)[user.pk] if calls is None else calls:
-        rows += _rows(message, call, repeating=purpose == Purpose.PAGE)
+        rows += _rows(message, call, repeating=purpose in REPEATED)
     stored = _insert(rows)
     pending = sorted(
         (row for row in stored if row.state == State.PENDING), key=lambda row: (row.due_at, row.pk)
@@ -165,6 +178,7 @@ def tell(user: User, note: Note, *, now: datetime, calls: list[Call] | None = No
 
     The first is used when it is due. The others wait for `void_at`, which they do not outlive:
     one is pulled forward when those before it fail, and the first that is taken ends the rest.
+    In quiet hours it waits for their end; what is void by then is said before them, or now.
     Writing the same `ref` again adds nothing, unless all that was written of it was cancelled.
     """
     if not user.is_active:
@@ -172,8 +186,9 @@ def tell(user: User, note: Note, *, now: datetime, calls: list[Call] | None = No
     found = calls_of([user], Urgency.LOW)[user.pk] if calls is None else calls
     methods = {call.method.pk: call.method for call in found if kind_of(call.method.channel)}
     usable_first = sorted(methods.values(), key=lambda method: not _is_usable(method))
+    due_at = max(now, quiet.moved(user, note.due_at, note.void_at))
     return _say(
-        note,
+        replace(note, due_at=due_at),
         [
             Notification(
                 user=user,
@@ -185,6 +200,17 @@ def tell(user: User, note: Note, *, now: datetime, calls: list[Call] | None = No
         ],
         now,
     )
+
+
+def tell_address(method: ContactMethod, note: Note, *, now: datetime) -> Written:
+    """Write one message to this address of its person alone; the same `ref` again adds nothing."""
+    row = Notification(
+        user=method.user,
+        contact_method=method,
+        channel=method.channel,
+        address=clean(method.address),
+    )
+    return _say(note, [row], now)
 
 
 def tell_channel(channel: TeamChannel, note: Note, *, now: datetime) -> Written:
@@ -214,7 +240,10 @@ def _say(note: Note, rows: list[Notification], now: datetime) -> Written:
 
 
 def calls_of(users: Iterable[User], urgency: str) -> dict[int, list[Call]]:
-    """Each person's rules for this urgency; the defaults where they lead to no usable address."""
+    """Each person's rules for this urgency; the defaults where they lead to no usable address.
+
+    Unverified addresses come last: each after the verified ones of its person, if there are any.
+    """
     ids = [user.pk for user in users]
     wanted = Urgency.HIGH if urgency == Urgency.HIGH else Urgency.LOW
     on = {method.pk: method for method in ContactMethod.objects.filter(user__in=ids, is_on=True)}
@@ -227,16 +256,31 @@ def calls_of(users: Iterable[User], urgency: str) -> dict[int, list[Call]]:
     for pk, found in calls.items():
         if not any(_is_usable(call.method) for call in found):
             calls[pk] = _defaults([one for one in on.values() if one.user_id == pk], wanted)
-    return calls
+    return {pk: _unverified_last(found) for pk, found in calls.items()}
+
+
+def _unverified_last(calls: list[Call]) -> list[Call]:
+    known = [one.delay for one in calls if one.method.is_verified and _is_usable(one.method)]
+    if not known or len(known) == len(calls):
+        return calls
+    last = max(known)
+    later = [
+        replace(one, delay=last + AFTER_VERIFIED)
+        if not one.method.is_verified and one.delay <= last
+        else one
+        for one in calls
+    ]
+    return sorted(later, key=lambda one: one.delay)
 
 
 def _defaults(methods: list[ContactMethod], urgency: str) -> list[Call]:
     if not methods:
         return []
     delays = {method.pk: DEFAULT_DELAYS.get(method.channel, timedelta(0)) for method in methods}
-    usable = [delays[method.pk] for method in methods if _is_usable(method)]
+    usable = [method for method in methods if _is_usable(method)]
+    best = [method for method in usable if method.is_verified] or usable or methods
     # Whoever has no push gets the next best at once.
-    head_start = min(usable or delays.values())
+    head_start = min(delays[method.pk] for method in best)
     calls = [
         Call(
             method,
@@ -260,13 +304,20 @@ def _rows(message: _Message, call: Call, *, repeating: bool) -> Iterator[Notific
         yield _failed(message, call, f"PagerPal has no channel called {call.method.channel}.")
         return
     try:
-        first_due = message.now + call.delay
-        times = [first_due + n * call.repeat_every for n in range(1 + call.repeats * repeating)]
+        times = _times(message, call, 1 + call.repeats * repeating)
     except OverflowError as error:
         yield _failed(message, call, f"its rule makes no time: {error}")
         return
     for number, due_at in enumerate(times):
         yield _row(message, call, number, due_at=due_at)
+
+
+def _times(message: _Message, call: Call, number: int) -> list[datetime]:
+    """When each is due; those that would fall into quiet hours keep their distance after them."""
+    times = [message.wait(message.wait(message.now) + call.delay)]
+    while len(times) < number:
+        times.append(message.wait(times[-1] + call.repeat_every))
+    return times
 
 
 def _row(message: _Message, call: Call, number: int, **fields: Any) -> Notification:

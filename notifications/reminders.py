@@ -21,7 +21,7 @@ from django.urls import reverse
 from notifications import outbox
 from notifications.models import TAKEN, UNFINISHED, Notification
 from notifications.outbox import Note
-from schedules import oncall
+from schedules import oncall, quiet
 from schedules.models import Rotation, User
 from schedules.oncall import PlannedShift
 from schedules.signals import person_left, schedule_changed
@@ -209,15 +209,19 @@ def _changes(
 
 def _wanted(rotations: list[Rotation], now: datetime) -> Iterable[_Wanted]:
     """What is due within the hour, or was, for shifts that have not begun."""
-    most = User.objects.filter(is_active=True).aggregate(hours=Max("remind_hours"))["hours"]
-    if not rotations or not most:
+    people = User.objects.filter(is_active=True)
+    seen = people.aggregate(hours=Max("remind_hours"), quiet=Max("quiet_from"))
+    if not rotations or not seen["hours"]:
         return
-    found = oncall.duties(rotations, now, now + timedelta(hours=most) + AHEAD)
+    # What would be void at the end of quiet hours is said before they begin.
+    ahead = AHEAD + timedelta(hours=seen["hours"], days=seen["quiet"] is not None)
+    found = oncall.duties(rotations, now, now + ahead)
     for duty in (duty for duties in found.values() for duty in duties):
         person = duty.person
         if person is None or not person.remind_hours or duty.starts_at <= now:
             continue
         due_at = duty.starts_at - timedelta(hours=person.remind_hours)
+        due_at = quiet.moved(person, due_at, duty.starts_at)
         if due_at <= now + AHEAD:
             yield _Wanted(duty, person, due_at)
 

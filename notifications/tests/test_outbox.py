@@ -122,7 +122,7 @@ def test_a_rule_for_mail_that_is_not_set_up_gives_way_to_push(settings: Any) -> 
     assert planned() == [("ntfy", 0.0), ("email", 300.0)]
 
 
-@pytest.mark.parametrize("purpose", ["growth", "notice", "ask_owner", "test"])
+@pytest.mark.parametrize("purpose", ["growth", "notice", "ask_owner"])
 def test_only_pages_are_repeated(purpose: str) -> None:
     page(make_user(), purpose=purpose)
 

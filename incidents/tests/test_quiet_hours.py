@@ -1,0 +1,37 @@
+"""An incident of low urgency in the night of whoever is on call."""
+
+from __future__ import annotations
+
+from datetime import time
+
+import pytest
+
+from pagerpal.testing import (
+    Recorder,
+    at,
+    make_incident,
+    make_policy,
+    make_team,
+    make_user,
+    minutes,
+    run_worker,
+)
+
+pytestmark = pytest.mark.django_db
+NIGHT, MORNING = at("2026-11-24 01:00"), at("2026-11-24 06:00")
+
+
+def test_the_night_uses_up_no_step_and_nobody_counts_as_not_reached(recorder: Recorder) -> None:
+    alice = make_user("alice", quiet_from=time(21), quiet_until=time(6))
+    team = make_team("Platform", alice, make_user("bob"))
+    policy = make_policy(team, alice, "team")
+    incident = make_incident(team, policy=policy, now=NIGHT, severity="warning", urgency="low")
+
+    run_worker(NIGHT)
+    incident.refresh_from_db()
+    waits = incident.escalate_at, incident.nobody_reached_at
+    recorder.expect_none()
+    run_worker(MORNING)
+
+    recorder.take("topic-alice")
+    assert waits == (MORNING + minutes(5), None)
