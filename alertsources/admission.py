@@ -383,13 +383,14 @@ class Admission:
         if len(members) > 1:
             notes.insert(0, f"{len(members)} alerts.")
         ruled = worst.verdict
+        # Whom a test pages, it pages by itself, unless it is the policy that is tried.
+        is_shown_only = worst.is_test and not worst.runs_policy
         return Opening(
             team=ruled.team or self.source.team,
             title=worst.title,
             detail=worst.detail,
             severity=worst.severity,
-            # Whom a test pages, it pages by itself: no policy is run for it.
-            urgency=Incident.Urgency.NONE if worst.is_test else urgency_of(worst.severity),
+            urgency=Incident.Urgency.NONE if is_shown_only else urgency_of(worst.severity),
             source_label=self.source.name,
             labels=worst.labels,
             links=worst.links,

@@ -13,6 +13,7 @@ from alertsources.models import AlertSource
 from alertsources.severities import severity_of
 from alertsources.sources.base import FIRING, Link, ParsedAlert
 from alertsources.verdicts import PAGES, Verdict
+from schedules.models import User
 
 LONGEST_TITLE = 200
 LONGEST_DETAIL = 20_000
@@ -51,6 +52,9 @@ class CleanAlert:
     occurred_at: datetime | None = None
     is_test: bool = False
     is_record_only: bool = False
+    # Somebody tries the source out: it pages only them, or whom the policy says.
+    pages_only: User | None = None
+    runs_policy: bool = False
     # What silences, rules and settings say; by default it pages as its source says.
     verdict: Verdict = PAGES
 

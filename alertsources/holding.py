@@ -32,7 +32,7 @@ INFO = Hold("info", "Severity info.")
 def hold_of(row: Alert, alert: CleanAlert, *, now: datetime) -> Hold | None:
     """What keeps this alert, which is in no incident, from one; None: nothing does."""
     verdict = alert.verdict
-    if alert.is_test:
+    if alert.is_test and not alert.runs_policy:
         if verdict.test_person is not None:
             return None
         return Hold("recorded", "A test, and its source names nobody whom tests page.")
@@ -80,6 +80,7 @@ def kept(alert: CleanAlert) -> dict[str, Any]:
         "group_digest": alert.verdict.said_group or alert.group_digest,
         "severity": alert.verdict.said_severity or alert.severity,
         "record_only": alert.is_record_only,
+        "runs_policy": alert.runs_policy,
     }
 
 
@@ -102,6 +103,7 @@ def remembered(row: Alert) -> CleanAlert:
         note=said.get("note", ""),
         is_test=row.is_test,
         is_record_only=bool(said.get("record_only")),
+        runs_policy=bool(said.get("runs_policy")),
     )
 
 

@@ -53,6 +53,8 @@ class Delivery:
     mail: ReceivedMail | None = None
     # The stored message whose body this is, taken in once more.
     again: ReceivedPayload | None = None
+    # Made here, by somebody who tries the source out.
+    is_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def _payload(delivery: Delivery, taken: Taken, now: datetime) -> ReceivedPayload
         note=one_line(taken.note, 500),
         incident_id=taken.incidents[0] if taken.incidents else None,
         reprocessed_from=delivery.again,
+        is_test=delivery.is_test,
     )
 
 

@@ -116,9 +116,9 @@ def _judged(alert: CleanAlert, terms: Terms, now: datetime) -> CleanAlert:
 
 def _by_terms(alert: CleanAlert, terms: Terms, now: datetime) -> CleanAlert:
     verdict = replace(terms.verdict, said_severity=alert.severity, said_group=alert.group_digest)
-    if alert.is_test:  # never among alerts that are none
+    if alert.is_test and not alert.runs_policy:  # never among alerts that are none
         group_digest = grouping.digest(alert.group_digest, "test")
-        verdict = replace(verdict, test_person=_test_person(terms))
+        verdict = replace(verdict, test_person=alert.pages_only or _test_person(terms))
         return replace(alert, group_digest=group_digest, verdict=verdict)
     if alert.key.startswith(routing.OWN):
         ends = LIMIT_OVER_AFTER if alert.key == LIMIT_KEY else None

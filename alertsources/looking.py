@@ -59,10 +59,7 @@ def look_again(now: datetime) -> int:
 
 
 def _look(source: AlertSource, rows: list[Alert], now: datetime) -> None:
-    policy = (
-        source.policy
-        or EscalationPolicy.objects.filter(team=source.team_id, is_default=True).first()
-    )
+    policy = source.policy_in_force()
     try:
         _judge_anew(source, policy, rows, now)
     except OperationalError:

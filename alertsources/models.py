@@ -161,6 +161,13 @@ class AlertSource(models.Model):
     def masked_api_key(self) -> str:
         return f"{'*' * 8}{self.key_hint}"
 
+    def policy_in_force(self) -> EscalationPolicy | None:
+        """Its own, else the default of its team, if that has one."""
+        return (
+            self.policy
+            or EscalationPolicy.objects.filter(team=self.team_id, is_default=True).first()
+        )
+
 
 class Silence(models.Model):
     """What matches it pages nobody, from, until, in the given hours of the week; with a reason.

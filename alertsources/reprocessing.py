@@ -7,8 +7,7 @@ from datetime import datetime
 from alertsources import intake, reading
 from alertsources.intake import Delivery, Taken
 from alertsources.mail.taking import CONTENT_TYPE, KIND
-from alertsources.models import AlertSource, ReceivedPayload
-from incidents.models import EscalationPolicy
+from alertsources.models import ReceivedPayload
 from schedules.models import User
 
 
@@ -25,6 +24,8 @@ def reprocess(payload: ReceivedPayload, by: User, now: datetime) -> Taken:
     source = payload.source
     if not source.is_active:
         raise NotNow(f"{source.name} is switched off: what it sends is refused.")
+    if payload.is_test:
+        raise NotNow("This message was a test: send another one from the page of its source.")
     kind = KIND if payload.content_type == CONTENT_TYPE else source.kind
     read = reading.read(bytes(payload.body), source, kind=kind, otherwise="generic", now=now)
     first = f"Message {payload.pk} once more, by {by}."
@@ -32,17 +33,10 @@ def reprocess(payload: ReceivedPayload, by: User, now: datetime) -> Taken:
         source,
         bytes(payload.body),
         read.alerts,
-        _policy_of(source),
+        source.policy_in_force(),
         payload.content_type,
         troubles=read.troubles,
         notes=[first, *read.remarks],
         again=payload,
     )
     return intake.take(delivery, now=now)
-
-
-def _policy_of(source: AlertSource) -> EscalationPolicy | None:
-    return (
-        source.policy
-        or EscalationPolicy.objects.filter(team=source.team_id, is_default=True).first()
-    )

@@ -1,11 +1,12 @@
-"""Tests that a sender's own button makes: they page one person, and no policy is run for them."""
+"""Tests of a source: they page one person, and no policy is run for them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from incidents import timeline
 from incidents.facts import facts_for
-from incidents.models import Incident
+from incidents.models import Incident, TimelineEntry
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification, Urgency
@@ -25,5 +26,11 @@ def page(incident: Incident, person: User, *, now: datetime) -> None:
         context=facts_for(incident, person),
         now=now,
     )
+    kind, text = TimelineEntry.Kind.PAGED, f"Paging {person}, and nobody else."
     if written.rows:
         kick(SEND_DUE)
+    else:
+        kind = TimelineEntry.Kind.NOT_PAGED
+        text = f"{person} could not be paged: no working contact method."
+    timeline.write(incident, kind, text, at=now, via="engine")
+    incident.save(update_fields=["revision"])

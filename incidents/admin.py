@@ -135,7 +135,8 @@ class IncidentAdmin(IncidentModelAdmin):
 
     @admin.display(description="state", ordering="state")
     def standing(self, incident: Incident) -> str:
-        return f"{incident.state}, {incident.severity}"
+        test = "TEST, " if incident.is_test else ""
+        return f"{test}{incident.state}, {incident.severity}"
 
     @admin.display(description="opened", ordering="opened_at")
     def opened(self, incident: Incident) -> str:

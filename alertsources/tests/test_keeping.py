@@ -109,7 +109,7 @@ def test_a_batch_is_bounded_by_rows_and_by_bytes(
     for place, size in enumerate((30, 4, 4, 4, 4)):
         came(source, NOON - 8 * DAY + timedelta(minutes=place), body=b"x" * size)
     came(source, NOON)
-    batches = []
+    batches: list[int] = []
     monkeypatch.setattr(keeping, "_delete", lambda pks: delete(batches, pks))
 
     assert keeping.forget(NOON) == 5
