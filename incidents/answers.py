@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.core import signing
 from django.db.models import Q
 
-from incidents.models import EscalationStep, Incident
+from incidents.models import ASKED, EscalationStep, Incident
 from schedules.models import Membership, Override, User
 
 # A token works until this long after the incident was resolved.
@@ -64,8 +64,10 @@ def _still_answers(user: User, incident: Incident) -> bool:
         return True
     if incident.team.fallback_people.filter(pk=user.pk).exists():
         return True
-    was_paged = incident.pages.filter(user=user).exists()
-    return was_paged and (membership is not None or _is_named(user, incident))
+    steps = set(incident.pages.filter(user=user).values_list("step", flat=True))
+    if ASKED in steps:
+        return True
+    return bool(steps) and (membership is not None or _is_named(user, incident))
 
 
 def _is_named(user: User, incident: Incident) -> bool:

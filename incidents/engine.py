@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +16,19 @@ from django.db.models.functions import Coalesce
 from incidents import directory, lifecycle, planner, timeline
 from incidents.directory import Directory
 from incidents.facts import facts_for
-from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, Page, TimelineEntry
+from incidents.models import (
+    ASKED,
+    SEVERITY_RANK,
+    EscalationPolicy,
+    Incident,
+    Page,
+    TimelineEntry,
+)
 from notifications import outbox
+from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification
 from schedules.inserts import insert
-from schedules.models import Membership, User
+from schedules.models import Membership, Team, User
 from schedules.transactions import repeat_on_conflict
 
 log = logging.getLogger(__name__)
@@ -67,6 +76,18 @@ class Predicted:
     at: datetime
     who: list[str]
     label: str
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Whom an incident would page, why not others, in words, and whether it has people at all.
+
+    Without, nobody of its policy or team can be reached: the admins at best.
+    """
+
+    predicted: list[Predicted]
+    reasons: tuple[str, ...]
+    has_people: bool
 
 
 def count_due(now: datetime, *, most: int = 100) -> int:
@@ -160,10 +181,28 @@ def forecast_policy(policy: EscalationPolicy, now: datetime, *, limit: int = 6) 
     return _predict(book, planner.State(), now, limit)
 
 
+def forecast_opening(
+    policy: EscalationPolicy | None, team: Team, urgency: str, now: datetime, *, limit: int = 3
+) -> Outlook:
+    """Whom an incident of this team would page if it opened at `now`."""
+    book = directory.read(policy, team, urgency=urgency, now=now)
+    planned = _plan(book, planner.State(urgency=urgency), now, limit)
+    first = planned[0]
+    has_people = bool(first.people) and first.step != planner.Phase.ADMINS
+    return Outlook(_predicted(book, planned, limit), first.reasons, has_people)
+
+
 def _predict(book: Directory, state: planner.State, at: datetime, limit: int) -> list[Predicted]:
-    planned = planner.plan(
+    return _predicted(book, _plan(book, state, at, limit), limit)
+
+
+def _plan(book: Directory, state: planner.State, at: datetime, limit: int) -> list[planner.Planned]:
+    return planner.plan(
         book.policy, state, at, on_call=book.on_call, reachable=book.reachable, limit=limit + 1
     )
+
+
+def _predicted(book: Directory, planned: list[planner.Planned], limit: int) -> list[Predicted]:
     names = book.policy.names
     return [
         Predicted(one.at, [names[person] for person in one.people], one.label)
@@ -210,10 +249,62 @@ def _write_pages(incident: Incident, tick: Tick, now: datetime) -> outbox.Writte
         "step": tick.planned.label,
         "next": _coming(tick.following, tick.book),
     }
+    called = _take_over(incident, tick.planned)
     for person in tick.planned.people:
+        if person in called:
+            continue
         page = _page(incident, tick.planned, tick.book.users[person], now)
         total = total.plus(_page_one(incident, page, extra, now, tick.calls[person]))
+    return total.plus(outbox.Written(len(called), None, now))
+
+
+def page_by_hand(
+    incident: Incident, people: Sequence[User], *, now: datetime, why: str
+) -> outbox.Written:
+    """Call these people about a triggered incident at once, besides whomever its policy calls.
+
+    The caller has locked the row, saves its revision, and says `why` in words. What answers the
+    incident ends these calls as any other; that they reach somebody does not count for the policy.
+    """
+    names = ", ".join(str(user) for user in people)
+    said = why[:1].upper() + why[1:]
+    timeline.write(incident, Kind.PAGED, f"{said}: paging {names}.", at=now, via="engine")
+    calls = outbox.calls_of(people, incident.urgency)
+    total = outbox.Written(0, None, None)
+    for user in people:
+        page = Page(
+            incident=incident,
+            episode=incident.episode,
+            round=incident.round,
+            step=ASKED,
+            user=user,
+            label=why[:80],
+            created_at=now,
+        )
+        written = _page_one(incident, page, {"step": why}, now, calls[user.pk])
+        if not written.rows:
+            text = f"{user} has no working contact method."
+            timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
+        total = total.plus(written)
+    if total.rows:
+        kick(SEND_DUE, due=total.rows)
     return total
+
+
+def _take_over(incident: Incident, planned: planner.Planned) -> set[int]:
+    """Whom the first step finds called by hand a moment ago: that call becomes the step's."""
+    is_first = incident.round_started_at is None and incident.next_move == planner.Phase.STEP
+    if incident.raised_key is None or not is_first:
+        return set()
+    asked = incident.pages.filter(episode=incident.episode, step=ASKED, user__in=planned.people)
+    called = set()
+    for page in asked:
+        outcome = outbox.outcome([page.ref])
+        if outcome.taken or outcome.unfinished:
+            page.round, page.step, page.label = planned.round, planned.step, planned.label
+            page.save(update_fields=["round", "step", "label"])
+            called.add(page.user_id)
+    return called
 
 
 def _page_one(
@@ -315,7 +406,7 @@ def _mark_nobody_reached(incident: Incident, now: datetime) -> None:
 
 def last_step_outcome(incident: Incident) -> outbox.Outcome | None:
     """What became of the messages of the step that was called last in this episode, if any."""
-    pages = incident.pages.filter(episode=incident.episode)
+    pages = incident.pages.filter(episode=incident.episode).exclude(step=ASKED)
     last = pages.order_by("-pk").first()
     if last is None:
         return None
@@ -355,7 +446,7 @@ def _was_reached(incident: Incident) -> bool:
     pages = Page.objects.filter(
         incident=incident, episode=incident.episode, round=incident.round
     ).only("pk")
-    return outbox.outcome([page.ref for page in pages]).taken > 0
+    return outbox.outcome([page.ref for page in pages.exclude(step=ASKED)]).taken > 0
 
 
 def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:

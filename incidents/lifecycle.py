@@ -82,6 +82,9 @@ class Opening:
     policy: EscalationPolicy | None = None
     is_test: bool = False
     note: str = ""
+    # The person who raised it, and what keeps their form from raising it twice.
+    by: Actor | None = None
+    raised_key: str | None = None
 
 
 class Refused(Exception):
@@ -118,7 +121,8 @@ def open_incidents(openings: Sequence[Opening], *, now: datetime) -> list[Incide
                     incident=incident,
                     kind=Kind.OPENED,
                     text=_opened_in_words(opening),
-                    via="monitor",
+                    actor=opening.by.user if opening.by else None,
+                    via=opening.by.via if opening.by else "monitor",
                     at=now,
                 )
                 for incident, opening in zip(incidents, openings, strict=True)
@@ -141,6 +145,7 @@ def _opened(opening: Opening, now: datetime) -> Incident:
         links=opening.links,
         policy=opening.policy,
         is_test=opening.is_test,
+        raised_key=opening.raised_key,
         opened_at=now,
         escalate_at=None if opening.urgency == Incident.Urgency.NONE else now,
         revision=1,
@@ -149,6 +154,8 @@ def _opened(opening: Opening, now: datetime) -> Incident:
 
 def _opened_in_words(opening: Opening) -> str:
     text = f"Opened by {opening.source_label}." if opening.source_label else "Opened."
+    if opening.by:
+        text = f"Raised by {opening.by.label}."
     return f"{text} {opening.note}".strip()[: timeline.LONGEST]
 
 

@@ -23,6 +23,8 @@ class Severity(models.TextChoices):
 
 # 0 is worst. Also the order in which due work is taken.
 SEVERITY_RANK = {"critical": 0, "high": 1, "warning": 2, "info": 3}
+# The step of a page that somebody asked for by hand, beside the policy.
+ASKED = "asked"
 
 
 class EscalationPolicy(models.Model):
@@ -148,6 +150,10 @@ class Incident(models.Model):
     labels = models.JSONField(default=dict, blank=True)
     links = models.JSONField(default=list, blank=True)  # [{"label": ..., "url": ...}]
     is_test = models.BooleanField(default=False)
+    # SHA-256 of person and form, where a person raised it: one form makes one incident.
+    raised_key = models.CharField(  # noqa: DJ001  NULL is not bound by unique
+        max_length=64, null=True, unique=True, editable=False
+    )
 
     # Where it is in its life; written by lifecycle and engine only
     state = models.CharField(max_length=12, choices=State, default=State.TRIGGERED)
@@ -288,7 +294,7 @@ class Page(models.Model):
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="pages")
     episode = models.PositiveIntegerField()
     round = models.PositiveIntegerField()
-    # The rung's id as text, or the phase: fallback, leads, admins, team, plain.
+    # The rung's id as text, or the phase: fallback, leads, admins, team, plain; or asked.
     step = models.CharField(max_length=20)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pages"

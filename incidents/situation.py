@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.db.models import F
 
 from incidents.engine import Predicted, forecast
-from incidents.models import Incident, Page
+from incidents.models import ASKED, Incident, Page
 from notifications.channels.base import kind_of
 from notifications.models import Notification
 from schedules.models import User
@@ -75,7 +75,10 @@ class Told:
 
 
 def paged_last(incidents: Iterable[Incident]) -> dict[int, Paging]:
-    """By incident: who was called by the newest step of its present episode. One query."""
+    """By incident: who was called by the newest step of its present episode, and by hand.
+
+    One query.
+    """
     unanswered = [one.pk for one in incidents if one.state == Incident.State.TRIGGERED]
     if not unanswered:
         return {}
@@ -86,12 +89,20 @@ def paged_last(incidents: Iterable[Incident]) -> dict[int, Paging]:
     )
     found: dict[int, Paging] = {}
     steps: dict[int, tuple[int, str]] = {}
+    by_hand: list[Page] = []
     for page in pages:
+        if page.step == ASKED:
+            by_hand.append(page)
+            continue
         step = (page.round, page.step)
         if steps.get(page.incident_id) != step:
             steps[page.incident_id] = step
             found[page.incident_id] = Paging(page.label)
         found[page.incident_id].people.append(page.user)
+    for page in by_hand:
+        paging = found.setdefault(page.incident_id, Paging(page.label))
+        if page.user not in paging.people:
+            paging.people.append(page.user)
     return found
 
 

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from incidents import views
+from incidents import raise_views, views
 from incidents.acts import LABELS
 
 app_name = "incidents"
 
 urlpatterns = [
     path("incidents", views.incident_list, name="list"),
+    path("incidents/raise", raise_views.raise_incident, name="raise"),
     path("incidents/<int:pk>", views.detail, name="detail"),
     path("incidents/<int:pk>/note", views.note, name="note"),
     path("incidents/<int:pk>/status", views.status, name="status"),

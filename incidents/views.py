@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import acts, lifecycle, situation
+from incidents import acts, lifecycle, raising, situation
 from incidents.answers import Answer, BadToken, ExpiredToken, read_token
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident, IncidentQuerySet, Page, Severity, TimelineEntry
@@ -132,6 +132,7 @@ def _choices(visible: IncidentQuerySet, user: User, request: HttpRequest) -> dic
         "last_closed": visible.filter(state=State.RESOLVED).order_by("-resolved_at").first(),
         "chosen_team": request.GET.get("team", ""),
         "chosen_severity": request.GET.get("severity", ""),
+        "may_raise": raising.teams_for(user).exists(),
     }
 
 

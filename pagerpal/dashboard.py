@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alertsources.models import Alert, AlertSource
+from incidents import raising
 from incidents.models import EscalationPolicy, Incident
 from incidents.views import rows
 from notifications.models import ContactMethod
@@ -81,6 +82,7 @@ def _still(user: User, now: datetime) -> dict[str, Any]:
         "tasks": [] if all(task.is_done for task in tasks) else tasks,
         "is_unreachable": not user.contact_methods.filter(is_on=True).exists(),
         "has_teams": teams_of(user).exists(),
+        "may_raise": raising.teams_for(user).exists(),
     }
 
 
@@ -112,7 +114,9 @@ def _worker_task(now: datetime) -> Task:
 
 def _rotation_task() -> Task:
     manned = Rotation.objects.filter(is_active=True, team__is_active=True, members__isnull=False)
-    add = reverse("admin:schedules_rotation_add" if _any(Team) else "admin:schedules_team_add")
+    add = reverse(
+        "admin:schedules_rotation_add" if Team.objects.exists() else "admin:schedules_team_add"
+    )
     return Task("A team with a rotation of people", manned.exists(), add)
 
 
@@ -140,11 +144,8 @@ def _source_task() -> Task:
     url = reverse("admin:alertsources_alertsource_add")
     if source:
         url = reverse("admin:alertsources_alertsource_change", args=[source.pk])
-    return Task("An alert source, and one alert received from it", _any(Alert), url)
-
-
-def _any(model: type[Team] | type[Alert]) -> bool:
-    return model._default_manager.exists()
+    has_come = Alert.objects.filter(is_test=False).exists()
+    return Task("An alert source, and one alert received from it", has_come, url)
 
 
 def _last_beat() -> datetime | None:

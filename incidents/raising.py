@@ -1,0 +1,121 @@
+"""Raising an incident by hand: what no monitor saw, or not yet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from incidents import engine, lifecycle
+from incidents.lifecycle import Actor, Moved, Opening, Refused, urgency_of
+from incidents.models import EscalationPolicy, Incident
+from notifications import outbox
+from notifications.models import Urgency
+from schedules.models import Membership, Team, User
+from schedules.transactions import repeat_on_conflict
+
+# More is no choice but a mistake.
+MOST_PEOPLE = 20
+ANSWERING = (Membership.Role.LEAD, Membership.Role.RESPONDER)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be raised, and by which form; `people` are paged besides the policy's."""
+
+    team: Team
+    title: str
+    form: str
+    detail: str = ""
+    severity: str = "high"
+    policy: EscalationPolicy | None = None
+    people: Collection[User] = field(default_factory=tuple)
+
+
+def teams_for(user: User) -> QuerySet[Team]:
+    """Admins raise for every team, leads and responders for their own, observers for none."""
+    teams = Team.objects.filter(is_active=True)
+    if user.is_superuser:
+        return teams
+    return teams.filter(memberships__user=user, memberships__role__in=ANSWERING)
+
+
+def people_to_page() -> list[User]:
+    """Whoever answers in any team, or is an admin, and can be reached.
+
+    Of all teams: what somebody raises by hand is often another team's to know, whose people their
+    own policy would not page. The timeline says who asked for whom.
+    """
+    active = User.objects.filter(is_active=True)
+    answering = active.filter(
+        memberships__role__in=ANSWERING, memberships__team__is_active=True
+    ) | active.filter(is_superuser=True)
+    found = list(answering.distinct())
+    reachable = outbox.reachable([user.pk for user in found], Urgency.HIGH)
+    return [user for user in found if user.pk in reachable]
+
+
+def default_policy(team: Team) -> EscalationPolicy | None:
+    return EscalationPolicy.objects.filter(team=team, is_default=True).first()
+
+
+def raise_incident(wish: Wish, *, by: User, now: datetime) -> Moved:
+    """Open the incident and page the people who were chosen; the policy's follow by its clock.
+
+    The same form of the same person raises once: whoever sends it again, or twice at the same
+    moment, is told which incident it made. Raises Refused for whoever may not, or may not any more.
+    """
+    key = hashlib.sha256(f"{by.pk}:{wish.form}".encode()).hexdigest()
+    try:
+        return _raised_before(key) or repeat_on_conflict(lambda: _raise(wish, key, by, now))
+    except IntegrityError:
+        moved = _raised_before(key)
+        if moved is None:
+            raise
+        return moved
+
+
+def _raised_before(key: str) -> Moved | None:
+    incident = Incident.objects.filter(raised_key=key).first()
+    if incident is None:
+        return None
+    text = f"This form has raised #{incident.pk} already: nothing else was opened."
+    return Moved(False, incident, text)
+
+
+def _raise(wish: Wish, key: str, by: User, now: datetime) -> Moved:
+    with transaction.atomic():
+        people = _still_on(by, wish)
+        actor = Actor.person(by, "page")
+        incident = lifecycle.open_incident(
+            Opening(
+                team=wish.team,
+                title=wish.title,
+                detail=wish.detail,
+                severity=wish.severity,
+                urgency=urgency_of(wish.severity),
+                source_label=actor.label,
+                policy=wish.policy,
+                by=actor,
+                raised_key=key,
+            ),
+            now=now,
+        )
+        if people:
+            engine.page_by_hand(incident, people, now=now, why=f"asked for by {actor.label}")
+            incident.save(update_fields=["revision"])
+    return Moved(True, incident, f"#{incident.pk} is raised.")
+
+
+def _still_on(by: User, wish: Wish) -> list[User]:
+    """Those of the chosen people who are on, locked before any incident, as leaving locks them."""
+    asked = {user.pk for user in wish.people} | {by.pk}
+    locked = User.objects.select_for_update(no_key=True).filter(pk__in=asked, is_active=True)
+    found = {user.pk: user for user in locked.order_by("pk")}
+    if by.pk not in found or not teams_for(found[by.pk]).filter(pk=wish.team.pk).exists():
+        raise Refused(f"You can no longer raise incidents of {wish.team}.")
+    return [found[user.pk] for user in wish.people if user.pk in found]
