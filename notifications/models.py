@@ -10,7 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from notifications.channels.base import channel_choices
+from notifications.channels.base import person_channel_choices, team_channel_choices
+from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from schedules.models import Team
 
 
@@ -30,12 +31,19 @@ class ContactMethod(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contact_methods"
     )
-    channel = models.CharField(max_length=24, choices=channel_choices)
+    channel = models.CharField(max_length=24, choices=person_channel_choices)
     address = models.CharField(
-        max_length=254,
+        max_length=LONGEST_ADDRESS,
         help_text="An ntfy topic nobody can guess, or an e-mail address.",
     )
     is_on = models.BooleanField("on", default=True, help_text="Off: nothing is sent to it.")
+    # None: as its kind is used, see `hears_updates`.
+    wants_updates = models.BooleanField(
+        "quiet updates",
+        null=True,
+        blank=True,
+        help_text="Who has it, and when it is resolved, of what this person was paged for.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # When its person has shown, by a code sent to it, that what goes there arrives.
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -81,12 +89,28 @@ class ContactMethod(models.Model):
         return masked(self.address)
 
     @property
+    def hears_updates(self) -> bool:
+        """Whether what needs no answer may be sent to it too; by default not where each costs."""
+        if self.wants_updates is None:
+            return self.channel not in WITHOUT_UPDATES
+        return self.wants_updates
+
+    @property
     def is_verified(self) -> bool:
         return self.verified_at is not None
 
 
+# Kinds whose messages cost money, or that ring whatever they say.
+WITHOUT_UPDATES = frozenset({"sms", "whatsapp"})
+
+
 def masked(address: str) -> str:
-    """Enough to recognise it; an ntfy topic is a password."""
+    """Enough to recognise it; an ntfy topic is a password, and so is the path of a webhook."""
+    scheme, mark, rest = address.partition("://")
+    if mark:
+        # Of other URLs the host may be a token.
+        known = rest.partition("/")[0] if scheme in {"http", "https"} else ""
+        return f"{scheme}://{known}/...{address[-4:]}"
     return address if "@" in address else f"...{address[-4:]}"
 
 
@@ -131,13 +155,53 @@ class TeamChannel(models.Model):
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="channels")
     name = models.CharField(max_length=80, help_text="How the history calls it: #ops, wall screen.")
-    channel = models.CharField(max_length=24, choices=channel_choices)
+    channel = models.CharField(max_length=24, choices=team_channel_choices)
     address = models.CharField(
-        max_length=254, help_text="An ntfy topic nobody can guess, or an e-mail address."
+        max_length=LONGEST_ADDRESS,
+        help_text="An ntfy topic nobody can guess, an e-mail address, or the URL of a webhook: "
+        "Slack, Mattermost and Discord make one for each room. Whoever has it can write there.",
     )
     is_on = models.BooleanField("on", default=True, help_text="Off: nothing is sent to it.")
+    # Why PagerPal itself switched it off.
+    off_reason = models.CharField(
+        max_length=200, blank=True, default="", db_default="", editable=False
+    )
+    wants_opened = models.BooleanField(
+        "opened", default=False, db_default=False, help_text="An incident of the team has opened."
+    )
+    wants_acknowledged = models.BooleanField(
+        "acknowledged", default=False, db_default=False, help_text="Somebody has it."
+    )
+    wants_escalated = models.BooleanField(
+        "escalated",
+        default=False,
+        db_default=False,
+        help_text="Nobody has answered, and the next step is called.",
+    )
+    wants_resolved = models.BooleanField(
+        "resolved", default=False, db_default=False, help_text="It is over, and after how long."
+    )
     wants_handovers = models.BooleanField(
         default=False, help_text="At each hand-over a note says who is on call from now on."
+    )
+    secret = models.CharField(
+        "signing secret",
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a webhook: its messages are signed with it (Standard Webhooks). Empty: one "
+        "is made. Two, with a blank between them, sign each message twice, to change from one to "
+        "the other.",
+    )
+    template = models.TextField(
+        "body",
+        blank=True,
+        default="",
+        db_default="",
+        max_length=4000,
+        help_text="Of a webhook: the JSON its receiver wants, with ${title}, ${text}, ${url}, "
+        "${number}, ${severity}, ${state} and others put in. Empty: all facts, as JSON.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -222,7 +286,7 @@ class Notification(models.Model):
     channel = models.CharField(max_length=24)
     # ... and which provider of that kind has carried it, or is tried next; empty: the first.
     provider = models.CharField(max_length=24, blank=True, default="", db_default="")
-    address = models.CharField(max_length=254)
+    address = models.CharField(max_length=LONGEST_ADDRESS)
     team = models.ForeignKey(
         Team, null=True, on_delete=models.SET_NULL, related_name="notifications"
     )
@@ -278,6 +342,12 @@ class Notification(models.Model):
                 fields=["look_at"], condition=Q(look_at__isnull=False), name="notification_look"
             ),
             models.Index(fields=["contact_method", "-id"], name="notification_of_method"),
+            # What a channel, or a person, was told in one minute.
+            models.Index(
+                fields=["team_channel", "user", "created_at"],
+                condition=Q(purpose="update"),
+                name="notification_updates",
+            ),
             models.Index(
                 fields=["purpose", "void_at"],
                 condition=Q(void_at__isnull=False),

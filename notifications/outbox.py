@@ -13,6 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 from django.db.models import Count, Q
 
 from notifications.channels.base import kind_of, providers_of
+from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from notifications.channels.texts import clean, clean_json, one_line
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import (
@@ -386,7 +387,7 @@ def _insert_failed(row: Notification, error: Exception) -> Notification | None:
         team_channel_id=row.team_channel_id,
         contact_method_id=row.contact_method_id,
         channel=row.channel[:24],
-        address=row.address[:254],
+        address=row.address[:LONGEST_ADDRESS],
         team_id=row.team_id,
         rank=row.rank,
         created_at=row.created_at,

@@ -1,0 +1,58 @@
+"""Web addresses that are passwords: the incoming webhooks of chats, and everybody's own."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from notifications.channels import calls
+from notifications.channels.base import SendError
+
+LONGEST = 1000
+_LINK = re.compile(r"[!-~]+")  # what a URL is made of; anything else has to be escaped in it
+
+
+def clean_link(text: str) -> str:
+    """The URL with its host in small letters; ValueError with a sentence when it cannot be one.
+
+    Where it leads is not looked at: chats are self-hosted, also on a private network.
+    """
+    link = text.strip()
+    if len(link) > LONGEST:
+        raise ValueError(f"This address has {len(link)} letters, {LONGEST} is the most.")
+    scheme, host = _parts(link)
+    if scheme not in {"http", "https"} or not host or not _LINK.fullmatch(link):
+        raise ValueError("An address begins with https:// or http:// and has no blanks in it.")
+    if "@" in host or "#" in link:
+        raise ValueError("An address has no user, password or # in it: its path is the secret.")
+    return f"{scheme}://{host}{link.partition('://')[2][len(host) :]}"
+
+
+def _parts(link: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(link)
+        _ = parts.port  # raises for one that is no number
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc.lower() if parts.hostname else ""
+
+
+def checked(address: str) -> str:
+    """The address to post to; SendError when what is stored is none."""
+    try:
+        return clean_link(address)
+    except ValueError as error:
+        raise SendError(str(error), permanent=True) from None
+
+
+def words(text: str, address: str) -> str:
+    """What a receiver said, without the secret parts of the address."""
+    path = urlsplit(address).path
+    return calls.quoted(text, address, path, *(one for one in path.split("/") if len(one) > 7))
+
+
+def refused(answer: calls.Answer, said: str) -> SendError:
+    """The error for an answer that is not 2xx; a redirect is never followed, so it is final."""
+    if 300 <= answer.status < 400:
+        said = "it redirects, which is never followed; enter the address it leads to"
+    return calls.refusal(answer, said)

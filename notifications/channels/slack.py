@@ -1,0 +1,65 @@
+"""Slack, by an incoming webhook. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+from notifications.channels import calls, links
+from notifications.channels.base import Deadline, Message, Receipt, SendError, register
+from notifications.channels.texts import clean, clip, one_line
+
+MOST_TITLE = 250
+MOST_TEXT = 3000
+
+
+class Slack:
+    slug: ClassVar[str] = "slack"
+    kind: ClassVar[str] = "slack"
+    label: ClassVar[str] = "Slack"
+    address_label: ClassVar[str] = "Incoming webhook's URL"
+    example_address: ClassVar[str] = "https://hooks.slack.com/services/T0/B0/3f9xk2"
+    is_for_people: ClassVar[bool] = False
+
+    def needs(self) -> list[str]:
+        return []
+
+    def clean_address(self, text: str) -> str:
+        return links.clean_link(text)
+
+    def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
+        answer = calls.request(
+            "POST",
+            links.checked(address),
+            deadline=deadline,
+            headers={"Content-Type": "application/json"},
+            payload=json.dumps(payload(message)).encode(),
+        )
+        return _receipt(answer, address)
+
+
+def payload(message: Message) -> dict[str, object]:
+    lines = [f"*{escaped(clip(one_line(message.title), MOST_TITLE))}*"]
+    if body := clean(message.body):
+        lines.append(escaped(clip(body, MOST_TEXT)))
+    if message.open_url:
+        lines.append(f"<{message.open_url}|Open>")
+    return {"text": "\n".join(lines), "unfurl_links": False, "unfurl_media": False}
+
+
+def escaped(text: str) -> str:
+    """Mentions and links are written in angle brackets, so that escaped ones are plain text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _receipt(answer: calls.Answer, address: str) -> Receipt:
+    """Slack answers in plain text: `ok`, or a word for what is wrong."""
+    said = links.words(answer.text, address)
+    if not answer.is_taken:
+        raise links.refused(answer, said)
+    if said != "ok":
+        raise SendError("the answer is not Slack's; check the address")
+    return Receipt(text=said)
+
+
+register(Slack())
