@@ -17,15 +17,16 @@ from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from alertsources import intake, limits, reading
+from alertsources import intake, limits, reading, refusals
 from alertsources.intake import Delivery, Taken
 from alertsources.keys import LIKE_A_KEY
-from alertsources.models import AlertSource, ReceivedPayload
-from alertsources.senders import Sender, keys_in, parameters_of, sender_of
+from alertsources.models import AlertSource, ReceivedPayload, Refusal
+from alertsources.senders import Sender, held_before, keys_in, parameters_of, sender_of
 from alertsources.sources import base
 from alertsources.sources.base import BadSignature, Unavailable, registry
 
 logger = logging.getLogger(__name__)
+Reason = Refusal.Reason
 
 # What the address without a kind promises to understand, whatever the source's own kind is.
 GENERIC = "generic"
@@ -39,12 +40,17 @@ ANSWERS = {
 
 
 class Rejected(Exception):
-    """A request that is not taken in, with its status and one sentence for the sender."""
+    """A request that is not taken in, with its status and one sentence for the sender.
 
-    def __init__(self, status: int, text: str, **headers: str) -> None:
+    With a reason, it is shown beside the source that it was meant for.
+    """
+
+    def __init__(self, status: int, text: str, *, reason: str = "", **headers: str) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.reason = reason
+        self.source_id: int | None = None
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -55,6 +61,8 @@ def receive(request: HttpRequest, kind: str = "", key: str = "") -> JsonResponse
     try:
         taken, count = _receive(request, kind, key)
     except Rejected as rejected:
+        if rejected.reason and rejected.source_id:
+            refusals.count(rejected.source_id, rejected.reason, now=timezone.now())
         return _error(rejected)
     except Exception:
         logger.exception("An alert message could not be stored")
@@ -78,7 +86,19 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
     if LIKE_A_KEY.fullmatch(kind) and kind not in registry:
         key, kind = kind, ""  # put where the kind belongs
     sender = _sender(request, key, now=now)
+    try:
+        return _take_in(sender, request, kind, now=now)
+    except Rejected as rejected:
+        rejected.source_id = sender.source.pk
+        raise
+
+
+def _take_in(
+    sender: Sender, request: HttpRequest, kind: str, *, now: datetime
+) -> tuple[Taken, int]:
     source = sender.source
+    if not source.is_active:
+        raise Rejected(403, "This alert source is switched off.", reason=Reason.OFF)
     notes = []
     if kind and kind not in registry:
         notes.append(f"There is no kind {kind!r:.40}; read as {source.kind}.")
@@ -111,7 +131,7 @@ def _beyond_limit(
     limits.tell(sender.source, sender.policy, now=now)
     if limits.comes_again(kind):
         text = f"More than {sender.source.limit_per_minute} messages per minute; send this later."
-        raise Rejected(503, text, Retry_After=str(60 - now.second))
+        raise Rejected(503, text, reason=Reason.LIMIT, Retry_After=str(60 - now.second))
     return limits.keep(sender.source, body, request.headers.get("Content-Type", ""), now=now)
 
 
@@ -127,7 +147,7 @@ def _check(kind: str, body: bytes, request: HttpRequest, source: AlertSource) ->
     try:
         base.check(kind, body, request.headers, source)
     except BadSignature as refused:
-        raise Rejected(403, str(refused)) from None
+        raise Rejected(403, str(refused), reason=Reason.SIGNATURE) from None
     except Unavailable as trouble:
         raise Rejected(503, str(trouble), Retry_After="30") from None
 
@@ -149,9 +169,10 @@ def _sender(request: HttpRequest, key: str, *, now: datetime) -> Sender:
         raise Rejected(401, text, WWW_Authenticate='Basic realm="PagerPal"')
     sender = sender_of(keys, now=now)
     if sender is None:
-        raise Rejected(403, "This key belongs to no alert source; it may have been replaced.")
-    if not sender.source.is_active:
-        raise Rejected(403, "This alert source is switched off.")
+        text = "This key belongs to no alert source; it may have been replaced."
+        rejected = Rejected(403, text, reason=Reason.KEY)
+        rejected.source_id = held_before(keys)
+        raise rejected
     return sender
 
 
@@ -165,11 +186,13 @@ def _body_of(request: HttpRequest, kind: str) -> bytes:
         raise Rejected(400, "The connection ended before the whole message was here.") from None
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if body is None or (limit and len(body) > limit):
-        raise Rejected(413, f"The message is larger than {limit} bytes; send fewer alerts at once.")
+        text = f"The message is larger than {limit} bytes; send fewer alerts at once."
+        raise Rejected(413, text, reason=Reason.SIZE)
     if not body and base.reads_query(kind):
         body = urlencode(parameters_of(request)).encode()
     if not body:
-        raise Rejected(400, "The message is empty; send the alert as JSON in the body.")
+        text = "The message is empty; send the alert as JSON in the body."
+        raise Rejected(400, text, reason=Reason.EMPTY)
     return body
 
 

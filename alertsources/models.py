@@ -18,6 +18,14 @@ from schedules.models import Team, validate_zone
 # More than a small installation stores in a minute: a source that sends so much keeps others out.
 DEFAULT_LIMIT = 30_000
 DEFAULT_KEEP_DAYS, LONGEST_KEEP_DAYS = 14, 3650
+# Nothing within a few minutes says nothing; within a season it was never worth a warning.
+SHORTEST_SILENCE, LONGEST_SILENCE = timedelta(minutes=5), timedelta(days=90)
+MOST_FLAPPING = 100
+A_MINUTE, A_DAY = timedelta(minutes=1), timedelta(days=1)
+A_MINUTE_TO_A_DAY = [
+    MinValueValidator(A_MINUTE, "A minute is the least."),
+    MaxValueValidator(A_DAY, "A day is the most."),
+]
 
 
 def weekdays(**options: Any) -> models.CharField[str, str]:
@@ -110,7 +118,36 @@ class AlertSource(models.Model):
         help_text="For senders that never say it is over, as HH:MM:SS. Empty: never.",
     )
     warn_if_silent_for = models.DurationField(
-        "warn if nothing came for", null=True, blank=True, help_text="As HH:MM:SS. Empty: never."
+        "warn if nothing came for",
+        null=True,
+        blank=True,
+        validators=[
+            MinValueValidator(SHORTEST_SILENCE, "5 minutes is the least."),
+            MaxValueValidator(LONGEST_SILENCE, "90 days is the most."),
+        ],
+        help_text="Tells the leads, once, for senders that report all the time. As DD HH:MM:SS, "
+        "5 minutes to 90 days. Empty: never.",
+    )
+    flapping_times = models.PositiveSmallIntegerField(
+        "hold as flapping after",
+        default=3,
+        db_default=3,
+        validators=[MaxValueValidator(MOST_FLAPPING, f"{MOST_FLAPPING} is the most.")],
+        help_text="An alert that ends so many times is held open as one incident. 0: never.",
+    )
+    flapping_within = models.DurationField(
+        "ends within",
+        default=timedelta(minutes=15),
+        db_default=timedelta(minutes=15),
+        validators=A_MINUTE_TO_A_DAY,
+        help_text="How close together they have to be, as HH:MM:SS.",
+    )
+    flapping_quiet_for = models.DurationField(
+        "held until quiet for",
+        default=timedelta(minutes=10),
+        db_default=timedelta(minutes=10),
+        validators=A_MINUTE_TO_A_DAY,
+        help_text="The incident is resolved when nothing of it fired for so long, as HH:MM:SS.",
     )
     limit_per_minute = models.PositiveIntegerField(
         "messages per minute",
@@ -151,6 +188,20 @@ class AlertSource(models.Model):
             models.CheckConstraint(
                 condition=Q(keep_days__gte=1) & Q(keep_days__lte=LONGEST_KEEP_DAYS),
                 name="source_keeps_for_some_days",
+            ),
+            models.CheckConstraint(
+                condition=Q(warn_if_silent_for__isnull=True)
+                | Q(
+                    warn_if_silent_for__gte=SHORTEST_SILENCE,
+                    warn_if_silent_for__lte=LONGEST_SILENCE,
+                ),
+                name="source_silence_within_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(flapping_times__lte=MOST_FLAPPING)
+                & Q(flapping_within__gte=A_MINUTE, flapping_within__lte=A_DAY)
+                & Q(flapping_quiet_for__gte=A_MINUTE, flapping_quiet_for__lte=A_DAY),
+                name="source_flapping_within_bounds",
             ),
         ]
 
@@ -340,6 +391,8 @@ class Alert(models.Model):
     muted_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     # What its incident will need should one open later: detail, links, the name of its group.
     kept = models.JSONField(null=True)
+    # For what its sender never ends: it is over when it was not repeated for so long.
+    resolve_after = models.DurationField(null=True)
     # When the sender's newest state change of it happened, if it says so.
     occurred_at = models.DateTimeField(null=True)
     # Made by the sender's own test button.
@@ -422,6 +475,32 @@ class SourceMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.minute:%Y-%m-%d %H:%M}: {self.received}"
+
+
+class Refusal(models.Model):
+    """How many messages of a source were refused within one hour, for one reason."""
+
+    class Reason(models.TextChoices):
+        KEY = "key", "an old key that works no longer"
+        SIGNATURE = "signature", "a bad signature"
+        OFF = "off", "the source is switched off"
+        SIZE = "size", "too large"
+        EMPTY = "empty", "empty"
+        LIMIT = "limit", "beyond the limit per minute"
+
+    source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="refusals")
+    reason = models.CharField(max_length=10, choices=Reason)
+    hour = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "reason", "hour"], name="refusal_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M}: {self.count} {self.get_reason_display()}"
 
 
 class ReceivedPayload(models.Model):

@@ -80,6 +80,13 @@ def sender_of(keys: list[str], *, now: datetime) -> Sender | None:
     return None
 
 
+def held_before(keys: list[str]) -> int | None:
+    """The id of the source that one of these keys opened until it was changed for a new one."""
+    hashes = [hashed(key) for key in keys]
+    rows = AlertSource.objects.filter(old_key_hash__in=hashes).order_by()
+    return repeat_on_conflict(lambda: rows.values_list("pk", flat=True).first())
+
+
 def _sender_of(key_hash: str, now: datetime) -> Sender | None:
     database = connections[DEFAULT_DB_ALIAS]
     until = database.ops.adapt_datetimefield_value(now)
