@@ -11,8 +11,6 @@ from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any
 
-import re2
-
 from schedules.shifts import Cadence, Window, next_handover, on_call
 
 # As in Prometheus: equal, unequal, and the same by regular expressions that fit the whole value.
@@ -31,6 +29,8 @@ class BadMatcher(ValueError):
 @lru_cache(maxsize=512)
 def expression(text: str) -> Any:
     """The compiled regular expression, in any case."""
+    import re2  # 3 MB that only those need who have written an expression
+
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False

@@ -172,6 +172,8 @@ Q_CLUSTER = {
     "ack_failures": True,
     "save_limit": -1,
     "catch_up": False,
+    # Nothing is planned there; and the sentinel, which would look, needs no database else.
+    "scheduler": False,
     "guard_cycle": 0.5,
     # A fresh fork shares its memory again; beats alone come to this in an hour.
     "recycle": 200,
@@ -205,11 +207,16 @@ TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = env.text("TWILIO_AUTH_TOKEN")
 TWILIO_SMS_FROM = env.text("TWILIO_SMS_FROM")
 TWILIO_WHATSAPP_FROM = env.text("TWILIO_WHATSAPP_FROM")
+# The approved template (HX...) that every message takes to whoever has not written for a day.
+TWILIO_WHATSAPP_TEMPLATE = env.text("TWILIO_WHATSAPP_TEMPLATE")
 # Infobip gives every account a host of its own.
 INFOBIP_BASE_URL = env.optional_url("INFOBIP_BASE_URL")
 INFOBIP_API_KEY = env.text("INFOBIP_API_KEY")
 INFOBIP_SMS_SENDER = env.text("INFOBIP_SMS_SENDER")
 INFOBIP_WHATSAPP_SENDER = env.text("INFOBIP_WHATSAPP_SENDER")
+# The name and the language of the same at Infobip.
+INFOBIP_WHATSAPP_TEMPLATE = env.text("INFOBIP_WHATSAPP_TEMPLATE")
+INFOBIP_WHATSAPP_LANGUAGE = env.text("INFOBIP_WHATSAPP_LANGUAGE", "en")
 # Unset: the endpoint for receipts does not exist.
 INFOBIP_RECEIPT_TOKEN = env.text("INFOBIP_RECEIPT_TOKEN")
 _has_twilio = bool(TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)

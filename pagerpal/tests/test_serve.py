@@ -8,8 +8,9 @@ from typing import Any
 
 import psutil
 import pytest
+from django.core.management.base import CommandError
 
-from pagerpal import supervisor
+from pagerpal import migrating, supervisor
 from pagerpal.supervisor import LEAST_PAUSE, MOST_PAUSE, QUICK, Program, Supervisor
 from pagerpal.tests.processes import Program as Running
 from pagerpal.tests.processes import Site, get, wait_until
@@ -100,6 +101,20 @@ def test_two_that_start_at_once_migrate_once(new_site: Site) -> None:
     codes = [program.wait(seconds=60) for program in both]
 
     assert codes == [0, 0], [program.log for program in both]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads
+def test_a_migration_that_fails_in_its_process_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(**_: object) -> bool:
+        raise CommandError("another process has been migrating for two minutes")
+
+    monkeypatch.setattr(migrating, "missing", lambda: ["incidents.0002_more"])
+    monkeypatch.setattr(migrating, "bring_up_to_date", fail)
+
+    with pytest.raises(CommandError, match="could not be brought up to date"):
+        migrating.bring_up_to_date_aside()
 
 
 # --- The supervisor alone ------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.wait_for_database()
-        if migrating.bring_up_to_date(verbosity=0):
+        if migrating.bring_up_to_date_aside():
             self.stdout.write("The database is up to date.")
         first_run.announce(sys.stdout)
         self.stdout.write(self.welcome())
