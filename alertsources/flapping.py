@@ -2,6 +2,7 @@
 
 When its monitor ends an incident for the third time in a quarter of an hour, it stays open, marked
 as flapping, and collects what comes; it is resolved when nothing of it has fired for ten minutes.
+How often, how close together and how long are settings of the source.
 """
 
 from __future__ import annotations
@@ -18,43 +19,46 @@ from incidents.lifecycle import Actor
 from incidents.models import Incident, TimelineEntry
 from schedules.transactions import repeat_on_conflict
 
-TIMES, WITHIN, QUIET_FOR = 3, timedelta(minutes=15), timedelta(minutes=10)
 
-
-def _minutes(span: timedelta) -> int:
-    return round(span.total_seconds() / 60)
+def _in_words(span: timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
+    return f"{minutes} minute{'s' if minutes != 1 else ''}"
 
 
 def holds(incident: Incident, source: AlertSource, *, now: datetime) -> bool:
     """Whether this incident, whose last alert has just ended, is to stay open; if so it is marked.
 
-    The row is locked. Switched off for a source by {"flapping": false} in its settings.
+    The row is locked. Switched off for a source by 0 times.
     """
-    if incident.is_test or source.settings.get("flapping") is False:
+    if incident.is_test or not source.flapping_times:
         return False
     groups = OpenGroup.objects.filter(incident=incident)
     known = list(groups.values_list("digest", "flapping_since"))
     is_marked = any(since for _, since in known)
-    if not is_marked and not _is_flapping([digest for digest, _ in known], now):
+    if not is_marked and not _is_flapping([digest for digest, _ in known], source, now):
         return False
-    groups.update(look_at=now + QUIET_FOR, flapping_since=Coalesce("flapping_since", now))
+    quiet_for = source.flapping_quiet_for
+    groups.update(look_at=now + quiet_for, flapping_since=Coalesce("flapping_since", now))
     if not is_marked:
         text = (
-            f"Flapping: it opened and closed {TIMES} times within {_minutes(WITHIN)} minutes. "
-            f"It stays open until it has been quiet for {_minutes(QUIET_FOR)} minutes."
+            f"Flapping: it opened and closed {source.flapping_times} times "
+            f"within {_in_words(source.flapping_within)}. "
+            f"It stays open until it has been quiet for {_in_words(quiet_for)}."
         )
         timeline.write(incident, TimelineEntry.Kind.NOTE, text, at=now, via="monitor")
         incident.save(update_fields=["revision"])
     return True
 
 
-def _is_flapping(digests: list[str], now: datetime) -> bool:
+def _is_flapping(digests: list[str], source: AlertSource, now: datetime) -> bool:
     """Whether one of the groups' alerts ended so often that it began so often of late."""
     past = Alert.objects.filter(
-        group_digest__in=digests, status=Alert.Status.RESOLVED, first_at__gt=now - WITHIN
+        group_digest__in=digests,
+        status=Alert.Status.RESOLVED,
+        first_at__gt=now - source.flapping_within,
     )
-    often = past.order_by().values("key").annotate(times=Count("pk")).filter(times__gte=TIMES)
-    return often.exists()
+    counted = past.order_by().values("key").annotate(times=Count("pk"))
+    return counted.filter(times__gte=source.flapping_times).exists()
 
 
 def is_flapping(incident: Incident) -> bool:
@@ -72,11 +76,12 @@ def settle_due(now: datetime) -> int:
         with transaction.atomic():
             incident = Incident.objects.select_for_update(no_key=True).get(pk=first[0])
             groups = OpenGroup.objects.filter(incident=incident, look_at__lte=now)
-            if not groups:  # a post or another worker was faster
+            group = groups.select_related("source").first()
+            if group is None:  # a post or another worker was faster
                 return
             groups.update(look_at=None)
             if incident.is_open and not incident.alerts.firing().exists():
-                quiet = f"PagerPal: quiet for {_minutes(QUIET_FOR)} minutes"
+                quiet = f"PagerPal: quiet for {_in_words(group.source.flapping_quiet_for)}"
                 by = Actor(None, quiet, "monitor")
                 lifecycle.resolve_locked(incident, by, by_monitor=True, now=now)
 

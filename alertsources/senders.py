@@ -26,8 +26,9 @@ from schedules.transactions import repeat_on_conflict
 SOURCE_OF_KEY = """
     SELECT source.id, source.team_id, source.name, source.kind, source.group_by,
         source.default_severity, source.is_active, source.test_person_id, source.signing_secret,
-        source.topic_arn, source.limit_per_minute, source.group_labels, source.settings,
-        source.wait_for, source.auto_resolve_after, team.name,
+        source.topic_arn, source.limit_per_minute, source.flapping_times,
+        source.group_labels, source.settings, source.wait_for, source.auto_resolve_after,
+        source.flapping_within, source.flapping_quiet_for, team.name,
         COALESCE(source.policy_id, (
             SELECT policy.id FROM incidents_escalationpolicy policy
             WHERE policy.team_id = source.team_id AND policy.is_default
@@ -40,10 +41,10 @@ SOURCE_OF_KEY = """
 PLAIN = [
     *("id", "team_id", "name", "kind", "group_by"),
     *("default_severity", "is_active", "test_person_id", "signing_secret"),
-    *("topic_arn", "limit_per_minute"),
+    *("topic_arn", "limit_per_minute", "flapping_times"),
 ]
 JSON_FIELDS = ["group_labels", "settings"]
-DURATIONS = ["wait_for", "auto_resolve_after"]
+DURATIONS = ["wait_for", "auto_resolve_after", "flapping_within", "flapping_quiet_for"]
 
 
 # Where a key may stand beside Authorization and the path.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from alertsources.models import AlertSource, OpenGroup
+from alertsources.tests.bodies import post
 from alertsources.tests.test_looking import set_up
 from alertsources.tests.test_silences import fire, look, send
 from incidents import lifecycle
@@ -113,11 +115,52 @@ def test_many_alerts_of_one_group_that_end_together_are_not_flapping(source: Ale
 
 
 def test_a_source_may_have_it_switched_off(source: AlertSource) -> None:
-    source.settings = {"flapping": False}
+    source.flapping_times = 0
 
     flap(source, times=4)
 
     assert states() == ["resolved"] * 4
+
+
+def test_a_source_says_how_often_how_close_together_and_how_long(source: AlertSource) -> None:
+    hours = timedelta(hours=2)
+    set_up(source, flapping_times=2, flapping_within=hours, flapping_quiet_for=hours)
+    source.refresh_from_db()
+
+    last = flap(source, times=2)
+
+    assert states() == ["resolved", "triggered"]
+    held = Incident.objects.latest("pk")
+    assert "opened and closed 2 times within 120 minutes" in held.timeline.all()[0].text
+    look(last + hours - minutes(1))
+    assert states() == ["resolved", "triggered"]
+    look(last + hours)
+    assert states() == ["resolved", "resolved"]
+    assert "quiet for 120 minutes" in held.timeline.all()[0].text
+
+
+def test_the_settings_count_for_what_comes_in_by_the_key(source: AlertSource) -> None:
+    set_up(source, flapping_times=1)
+
+    for status in ("firing", "resolved"):
+        post({"title": "x", "external_id": "x", "status": status})
+
+    assert states() == ["triggered"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"flapping_times": 101},
+        {"flapping_within": timedelta(seconds=59)},
+        {"flapping_quiet_for": timedelta(days=1, seconds=1)},
+    ],
+)
+def test_settings_out_of_bounds_are_refused_by_the_database(
+    source: AlertSource, setting: dict[str, Any]
+) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        set_up(source, **setting)
 
 
 def test_the_page_of_the_incident_says_that_it_flaps(source: AlertSource) -> None:
