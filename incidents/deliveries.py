@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import F
 from django.dispatch import receiver
 
 from incidents import engine, lifecycle, timeline
-from incidents.models import Incident, TimelineEntry
+from incidents.models import Incident, Page, TimelineEntry
 from incidents.planner import Phase
 from notifications import outbox
 from notifications.models import TAKEN, Notification
-from notifications.signals import notification_settled, threads_touched
+from notifications.signals import notification_settled, still_wanted, threads_touched
 
 COUNT = """
     UPDATE incidents_incident SET revision = revision + 1, nobody_reached_at = NULL WHERE id = %s
@@ -58,6 +59,20 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
     incident.save(update_fields=changed)
     if _owner_is_untold(incident, notification):
         lifecycle.owner_was_not_told(incident, "every message failed", now=now)
+
+
+@receiver(still_wanted)
+def is_still_wanted(*, notification: Notification, **_: Any) -> bool:
+    """Whether its incident waits for an answer to this page, or at least for its end."""
+    ids = _ids([notification.thread])
+    if not ids:
+        return True
+    if notification.purpose != Notification.Purpose.PAGE:
+        return Incident.objects.filter(pk=ids[0]).exclude(state=Incident.State.RESOLVED).exists()
+    number = notification.ref.partition("page:")[2]
+    pages = Page.objects.filter(pk=number if number.isdecimal() else None)
+    state = Incident.State.TRIGGERED
+    return pages.filter(incident__state=state, incident__episode=F("episode")).exists()
 
 
 def _count(pk: int) -> bool:

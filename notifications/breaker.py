@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Case, F, Value, When
 
+from notifications import providers
 from notifications.channels.base import SendError
 from notifications.channels.texts import one_line
 from notifications.models import Notification, ProviderState
@@ -86,7 +87,7 @@ def _wake(provider: str, now: datetime) -> None:
     waiting = (
         Notification.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
         .filter(
-            channel=provider,
+            channel=providers.kind_carried_by(provider),
             state=Notification.State.PENDING,
             first_tried_at__isnull=False,
             due_at__gt=now,

@@ -5,16 +5,24 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
-from notifications import breaker, messages, settling
-from notifications.channels.base import Deadline, SendError, registry
+from notifications import breaker, messages, providers, settling
+from notifications.channels.base import (
+    Deadline,
+    Message,
+    SendError,
+    kind_of,
+    missing_for,
+    registry,
+)
 from notifications.models import Notification
 from notifications.settling import Result, reset_lapsed
 from schedules.models import Team
@@ -31,15 +39,18 @@ LEASE = timedelta(seconds=30)
 # Written out: every message takes this step, and building it costs the ORM ten times its run.
 CLAIM = """
     UPDATE notifications_notification
-    SET state = 'sending', attempts = attempts + 1, lease_until = %s,
+    SET state = 'sending', provider = %s, attempts = attempts + 1, lease_until = %s,
         first_tried_at = COALESCE(first_tried_at, %s)
     WHERE id = %s AND state = 'pending' AND due_at <= %s AND cancelled_at IS NULL AND (
         SELECT count(*) FROM notifications_notification under_way
-        WHERE under_way.channel = %s AND under_way.state = 'sending'
+        WHERE COALESCE(NULLIF(under_way.provider, ''), under_way.channel) = %s
+            AND under_way.state = 'sending'
             AND under_way.lease_until >= %s
     ) < %s
     RETURNING attempts
 """
+# A minute less than the day for which WhatsApp takes an answer in free words.
+CONVERSATION = timedelta(hours=23, minutes=59)
 # How often to look anew when others were faster with every row found.
 LOOKS = 3
 
@@ -56,6 +67,7 @@ class _Head:
     team_id: int | None
     pk: int
     channel: str
+    provider: str
 
 
 @dataclass(frozen=True)
@@ -70,11 +82,11 @@ def send_one(pk: int, *, now: datetime, seconds: float) -> bool:
     """Send this row, if it can be claimed; False when it cannot. Takes `seconds` at most."""
     if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
         return False
-    channel = Notification.objects.filter(pk=pk).values_list("channel", flat=True).first()
-    if channel is None:
+    carried = Notification.objects.filter(pk=pk).values_list("channel", "provider").first()
+    if carried is None:
         return False
     with turn():
-        claim = _claim_or_put_off(pk, channel, now)
+        claim = _claim_or_put_off(pk, *carried, now)
     if claim.row is None:
         return False
     _carry_out(claim.row, now=now, seconds=seconds)
@@ -105,7 +117,7 @@ def send_best_due(now: datetime, *, seconds: float) -> bool:
 def _claim_first(heads: Iterable[_Head], now: datetime) -> _Claim:
     """Claim the first of these that can be, or put it off."""
     for head in heads:
-        claim = _claim_or_put_off(head.pk, head.channel, now)
+        claim = _claim_or_put_off(head.pk, head.channel, head.provider, now)
         if claim.row is not None:
             _turns[head.team_id] = next(_turn)
         if claim.row is not None or claim.open_until is not None:
@@ -115,14 +127,17 @@ def _claim_first(heads: Iterable[_Head], now: datetime) -> _Claim:
 
 def _heads(now: datetime) -> list[_Head]:
     """Each team's best due row whose provider has room, in the order to try them."""
-    due = Notification.objects.due(now).exclude(channel__in=_full_channels(now))
+    due = Notification.objects.due(now)
+    if full := _full_providers(now):
+        due = due.exclude(providers.waiting_for(full, now))
     best = due.order_by("rank", "-pk").values("pk")
     of_teams = Team.objects.order_by().values_list(
         Subquery(best.filter(team=OuterRef("pk"))[:1]), flat=True
     )
     pks = {*of_teams, best.filter(team=None).values_list("pk", flat=True).first()} - {None}
-    found = Notification.objects.filter(pk__in=pks).values_list("rank", "team_id", "pk", "channel")
-    return sorted((_Head(*row) for row in found), key=_order)
+    found = Notification.objects.filter(pk__in=pks)
+    columns = "rank", "team_id", "pk", "channel", "provider"
+    return sorted((_Head(*row) for row in found.values_list(*columns)), key=_order)
 
 
 def _order(head: _Head) -> tuple[int, int, int]:
@@ -134,31 +149,38 @@ def _limit() -> int:
     return max(1, settings.WORKERS - 1)
 
 
-def _full_channels(now: datetime) -> Iterable[str]:
+def _full_providers(now: datetime) -> set[str]:
     calls = Notification.objects.filter(state=State.SENDING, lease_until__gte=now).order_by()
-    counted = calls.values_list("channel").annotate(number=Count("pk"))
-    return [channel for channel, number in counted if number >= _limit()]
+    carried = calls.values_list("provider", "channel")
+    counted = Counter(provider or channel for provider, channel in carried)
+    return {provider for provider, number in counted.items() if number >= _limit()}
 
 
-def _claim_or_put_off(pk: int, channel: str, now: datetime) -> _Claim:
-    claim = repeat_on_conflict(lambda: _claim(pk, channel, now))
+def _claim_or_put_off(pk: int, kind: str, wanted: str, now: datetime) -> _Claim:
+    """Claim the row for the first provider that answers; put it off when none does."""
+    claim = _Claim()
+    for _ in providers.order(kind):
+        provider = providers.choose(kind, wanted, now)
+        claim = repeat_on_conflict(lambda name=provider: _claim(pk, name, now))  # type: ignore[misc]
+        if claim.open_until is None:
+            return claim
     if claim.open_until is not None:
         settling.put_off(pk, until=claim.open_until, now=now)
     return claim
 
 
-def _claim(pk: int, channel: str, now: datetime) -> _Claim:
+def _claim(pk: int, carrier: str, now: datetime) -> _Claim:
     """Take the row for this worker, by one UPDATE that only one of many can win.
 
     Who has answered meanwhile has set `cancelled_at` on the row, so no claim can follow a stored
     acknowledgement; no other table is asked.
     """
     with transaction.atomic():
-        provider = breaker.lock(channel)
+        provider = breaker.lock(carrier)
         is_probe = settings.NOTIFICATION_SENDING_ENABLED and provider.is_open
         if is_probe and provider.probe_at is not None and provider.probe_at > now:
             return _Claim(open_until=provider.probe_at)
-        attempt = _take(pk, channel, now)
+        attempt = _take(pk, carrier, now)
         if not attempt:
             return _Claim()
         if is_probe:
@@ -169,12 +191,12 @@ def _claim(pk: int, channel: str, now: datetime) -> _Claim:
     return _Claim(claimed.filter(pk=pk, attempts=attempt, state=State.SENDING).first())
 
 
-def _take(pk: int, channel: str, now: datetime) -> int:
+def _take(pk: int, carrier: str, now: datetime) -> int:
     """Run the claiming UPDATE: the number of this attempt, or 0 when it was not won."""
     database = connections[DEFAULT_DB_ALIAS]
     at, until = map(database.ops.adapt_datetimefield_value, (now, now + LEASE))
     with database.cursor() as cursor:
-        cursor.execute(CLAIM, [until, at, pk, at, channel, at, _limit()])
+        cursor.execute(CLAIM, [carrier, until, at, pk, at, carrier, at, _limit()])
         won = cursor.fetchone()
     return int(won[0]) if won else 0
 
@@ -191,7 +213,7 @@ def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:
 
 
 def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
-    message = messages.render(row)
+    message = _message(row, now)
     if row.void_at is not None and row.void_at <= now:
         return Result(message, void="too late: its time is over")
     if obstacle := _obstacle(row):
@@ -199,20 +221,30 @@ def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
     if not settings.NOTIFICATION_SENDING_ENABLED:
         return Result(message)
     try:
-        receipt = registry[row.channel].send(message, row.address, Deadline(seconds))
+        receipt = registry[row.provider].send(message, row.address, Deadline(seconds))
     except SendError as error:
         return Result(message, error=error, was_called=True)
     except Exception as error:
-        log.exception("channel %s failed on notification %s", row.channel, row.pk)
-        text = f"PagerPal's {row.channel} channel failed ({type(error).__name__}); see the log"
+        log.exception("channel %s failed on notification %s", row.provider, row.pk)
+        text = f"PagerPal's {row.provider} channel failed ({type(error).__name__}); see the log"
         return Result(message, error=SendError(text), was_called=True)
     return Result(message, receipt=receipt, was_called=True)
 
 
+def _message(row: Notification, now: datetime) -> Message:
+    message, key = messages.render(row), row.key
+    if row.provider_id:
+        # A provider took it and has said since that it failed: it would know the key.
+        key = f"{key}/after:{row.provider_id}"
+    heard_at = row.contact_method.heard_at if row.contact_method else None
+    is_reply = heard_at is not None and now - heard_at < CONVERSATION
+    return replace(message, key=key, is_reply=is_reply)
+
+
 def _obstacle(row: Notification) -> str:
     """Why this row must not be sent, whatever the provider would say; empty when it may."""
-    channel = registry.get(row.channel)
-    if channel is None:
+    kind = kind_of(row.channel)
+    if kind is None:
         return f"PagerPal has no channel called {row.channel}"
     if row.user is not None and not row.user.is_active:
         return f"{row.user} is switched off"
@@ -222,5 +254,5 @@ def _obstacle(row: Notification) -> str:
         return "this address was switched off"
     if settling.is_needless(row):
         return "not needed: another page has been taken"
-    missing = channel.needs() if settings.NOTIFICATION_SENDING_ENABLED else []
-    return f"{channel.label} is off: set {', '.join(missing)}" if missing else ""
+    missing = missing_for(row.channel) if settings.NOTIFICATION_SENDING_ENABLED else []
+    return f"{kind.label} is off: set {', '.join(missing)}" if missing else ""

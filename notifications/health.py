@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
+from notifications import providers
 from notifications.models import ContactMethod, Notification, ProviderState
 
 # What is due and nobody has touched for this long will not go out by itself.
@@ -43,7 +44,7 @@ def _count(messages: int) -> str:
 
 
 def _silent_providers() -> list[str]:
-    """The providers with an open breaker, if no other one is in use."""
+    """The providers with an open breaker, if there is no other way to anybody."""
     used = set(
         ContactMethod.objects.filter(is_on=True, user__is_active=True)
         .order_by()
@@ -53,4 +54,5 @@ def _silent_providers() -> list[str]:
     silent = set(
         ProviderState.objects.filter(probe_at__isnull=False).values_list("provider", flat=True)
     )
-    return sorted(silent & used) if used and used <= silent else []
+    ways = {provider for kind in used for provider in providers.order(kind)}
+    return sorted(ways) if ways and ways <= silent else []

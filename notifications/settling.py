@@ -12,12 +12,12 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 
-from notifications import breaker, outbox
-from notifications.channels.base import Message, Receipt, SendError
+from notifications import awaiting, breaker, outbox, providers
+from notifications.channels.base import Message, Receipt, Report, SendError
 from notifications.channels.texts import one_line
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import FULL_TRIES, TAKEN, UNFINISHED, DeliveryEvent, Notification, Urgency
-from notifications.signals import notification_settled, threads_touched
+from notifications.signals import notification_settled, still_wanted, threads_touched
 from schedules.inserts import insert
 from schedules.transactions import repeat_on_conflict
 
@@ -92,7 +92,7 @@ def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool
     with transaction.atomic():
         _touch(attempt, tells)
         if result.was_called:
-            _note_provider(attempt.channel, result, now)
+            _note_provider(attempt.provider or attempt.channel, result, now)
         rows = _lock(attempt, now, tells, others=ALL if result.error else _touched_by_success(now))
         mine = rows.mine if rows else None
         if rows is None or mine is None:
@@ -108,7 +108,7 @@ def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool
         elif result.error is None:
             _taken(rows, State.HELD, Kind.HELD, result)
         else:
-            _failed(rows, result.error)
+            _failed(rows, result.error, was_called=result.was_called)
 
 
 def put_off(pk: int, *, until: datetime, now: datetime) -> None:
@@ -182,11 +182,83 @@ def _reset(row: Notification, now: datetime) -> None:
             _wait(rows, now, Kind.LAPSED, LAPSED)
 
 
+def reported(row: Notification, report: Report, *, now: datetime) -> bool:
+    """Write what the provider says later of a message it took: False when that changes nothing.
+
+    What was delivered stays so, whatever else comes; what has failed goes on as after a failed try.
+    """
+    return repeat_on_conflict(lambda: _reported(row, report, now))
+
+
+def _reported(row: Notification, report: Report, now: datetime) -> bool:
+    with transaction.atomic():
+        _touch(row)
+        rows = _lock_sent(row, now)
+        if rows is None:
+            return False
+        rows.mine.look_at = None
+        if report.is_delivered:
+            _put_back(rows)
+            _close(rows, State.DELIVERED, Kind.DELIVERED, report.text)
+        else:
+            _undelivered(rows, report.text)
+    return True
+
+
+def no_receipt(row: Notification, *, now: datetime) -> None:
+    """The time for a receipt is up: it may have arrived, but the person's next method is used."""
+    repeat_on_conflict(lambda: _no_receipt(row, now))
+
+
+def _no_receipt(row: Notification, now: datetime) -> None:
+    with transaction.atomic():
+        _touch(row)
+        rows = _lock_sent(row, now)
+        if rows is not None:
+            _event(rows.mine, Kind.SILENT, "no receipt in time, so it may not have arrived", now)
+            _pull_forward(rows, "no receipt in time")
+
+
+def _lock_sent(row: Notification, now: datetime) -> _Rows | None:
+    """None when it is not that message of the provider's any more."""
+    rows = _lock(row, now)
+    if rows is None or rows.mine.state != State.SENT:
+        return None
+    return rows if rows.mine.provider_id == row.provider_id else None
+
+
+def _undelivered(rows: _Rows, text: str) -> None:
+    """Taken, and failed later: another provider, else the person's next method.
+
+    What this floor holds is no longer cancelled by an answer once it is sent, so it asks above.
+    """
+    mine, now = rows.mine, rows.now
+    if mine.cancelled_at is not None or not _is_still_wanted(mine):
+        _close(rows, State.FAILED, Kind.FAILED, text)
+        return
+    other = "" if _is_exhausted(mine, now) else providers.at_once_after(mine)
+    if other:
+        mine.settled_at = None
+        _wait(rows, now, Kind.REFUSED, text, provider=other)
+        kick(SEND_DUE)
+        return
+    _pull_forward(rows, text)
+    _give_up(rows, SendError(text))
+
+
+def _is_still_wanted(mine: Notification) -> bool:
+    answers = still_wanted.send(sender=Notification, notification=mine)
+    return all(answer is not False for _, answer in answers)
+
+
 def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
     mine = rows.mine
     receipt = result.receipt or Receipt(text="safe mode: nothing was sent")
     mine.provider_id = one_line(receipt.provider_id)[:200]
-    mine.rendered = _shown(result.message)
+    # A code is kept nowhere.
+    mine.rendered = None if mine.purpose == Purpose.VERIFY else _shown(result.message)
+    if state == State.SENT and mine.provider_id:
+        mine.look_at = awaiting.next_look(mine.provider, rows.now, rows.now)
     if mine.purpose == Purpose.PAGE:
         _drop_late_repeats(rows)
     if mine.is_said_once:
@@ -198,15 +270,32 @@ def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
         _clear(mine, rows.now)
 
 
-def _failed(rows: _Rows, error: SendError) -> None:
+def _failed(rows: _Rows, error: SendError, *, was_called: bool = True) -> None:
+    """Another provider at once; without one the person's next method, and another try later."""
     mine, now = rows.mine, rows.now
+    kind = Kind.REFUSED if error.permanent else Kind.RETRY
+    may_turn = (was_called or not error.permanent) and not _is_exhausted(mine, now)
+    other = providers.at_once_after(mine) if may_turn else ""
+    # Where time was lost already, the next method need not wait for the other provider.
+    pulls = (error.timed_out or not other) and _is_first_round(mine)
+    has_pulled = pulls and _pull_forward(rows, error.text)
+    if other:
+        _wait(rows, now, kind, error.text, provider=other)
+        kick(SEND_DUE)
+        return
+    other = providers.in_a_while_after(mine, refused=error.permanent) if may_turn else ""
     due_at = now + _pause(mine, error.retry_after)
-    if (mine.attempts == 1 or mine.is_said_once) and _pull_forward(rows, error.text):
-        due_at = max(due_at, now + GIVE_WAY_FOR) if mine.is_said_once else due_at
-    if error.permanent or _is_exhausted(mine, due_at):
+    if has_pulled and mine.is_said_once:
+        due_at = max(due_at, now + GIVE_WAY_FOR)
+    if not other or _is_exhausted(mine, due_at):
         _give_up(rows, error)
     else:
-        _wait(rows, due_at, Kind.RETRY, error.text)
+        _wait(rows, due_at, kind, error.text, provider=other)
+
+
+def _is_first_round(mine: Notification) -> bool:
+    """Whether not every provider has had its turn before."""
+    return mine.is_said_once or mine.attempts <= len(providers.order(mine.channel))
 
 
 def _cancelled(rows: _Rows, text: str) -> None:
@@ -234,7 +323,7 @@ def _give_up(rows: _Rows, error: SendError) -> None:
     if _is_last_hope(mine):
         mine.attempts = max(mine.attempts, FULL_TRIES)
         text = f"{error.text}; nobody else was reached, so it is tried each minute"
-        _wait(rows, now + LAST_HOPE_EVERY, Kind.RETRY, text)
+        _wait(rows, now + LAST_HOPE_EVERY, Kind.RETRY, text, provider=providers.in_turn(mine))
     else:
         _close(rows, State.FAILED, Kind.FAILED, error.text)
 
@@ -250,7 +339,8 @@ def _pause(mine: Notification, retry_after: float | None) -> timedelta:
     """Growing, and not the same for all: a provider that comes back is not stormed."""
     if retry_after is not None:
         return timedelta(seconds=retry_after * random.uniform(1.0, 1.1))  # noqa: S311
-    planned = PAUSES[min(max(mine.attempts, 1), len(PAUSES)) - 1]
+    rounds = -(-max(mine.attempts, 1) // len(providers.order(mine.channel)))
+    planned = PAUSES[min(rounds, len(PAUSES)) - 1]
     if mine.is_said_once and mine.attempts >= FULL_TRIES:
         planned = PATIENT_PAUSE.total_seconds()
     return timedelta(seconds=planned * random.uniform(0.8, 1.2))  # noqa: S311
@@ -299,13 +389,13 @@ def _pull_forward(rows: _Rows, why: str) -> bool:
     following = min(untried, key=lambda row: (row.due_at, row.pk), default=None)
     if following is None or following.due_at <= now:
         return False
-    same = Notification.objects.filter(ref=mine.ref, user=mine.user_id)
+    same = Notification.objects.filter(ref=mine.ref, user=mine.user_id).exclude(pk=mine.pk)
     if same.taken().exists():
         return False
     following.due_before_pull = following.due_before_pull or following.due_at
     following.due_at = now
     following.save(update_fields=["due_at", "due_before_pull"])
-    _event(following, Kind.PULLED, f"{mine.channel} failed: {why}", now)
+    _event(following, Kind.PULLED, f"{mine.channel}: {why}", now)
     kick(SEND_DUE)
     return True
 
@@ -394,14 +484,19 @@ def _touched_by_success(now: datetime) -> Q:
     return Q(due_before_pull__isnull=False) | Q(due_at__lte=now)
 
 
-def _wait(rows: _Rows, due_at: datetime, kind: str, text: str) -> None:
+def _wait(rows: _Rows, due_at: datetime, kind: str, text: str, *, provider: str = "") -> None:
+    """Try again when it is due, by this provider if one is named."""
     mine = rows.mine
     before, mine.outcome = mine.outcome, one_line(text)[:500]
     mine.state, mine.due_at, mine.lease_until = State.PENDING, due_at, None
-    mine.save(
-        update_fields=["state", "due_at", "lease_until", "outcome", "first_tried_at", "attempts"]
-    )
     _event(mine, kind, mine.outcome, rows.now)
+    mine.provider = provider or mine.provider
+    mine.save(
+        update_fields=[
+            *("state", "due_at", "lease_until", "outcome"),
+            *("first_tried_at", "attempts", "provider", "settled_at", "look_at"),
+        ]
+    )
     # A last hope fails each minute, perhaps all night: that is news once.
     if mine.attempts <= FULL_TRIES or mine.outcome != before:
         _tell(rows)
@@ -414,7 +509,7 @@ def _close(rows: _Rows, state: str, kind: str, text: str) -> None:
     mine.save(
         update_fields=[
             *("state", "lease_until", "settled_at", "cancelled_at"),
-            *("outcome", "provider_id", "rendered"),
+            *("outcome", "provider_id", "rendered", "look_at"),
         ]
     )
     _event(mine, kind, mine.outcome, rows.now)
@@ -427,15 +522,23 @@ def _tell(rows: _Rows) -> None:
 
 
 def _event(row: Notification, kind: str, text: str, now: datetime) -> None:
-    text = one_line(text)[:500]
-    insert(DeliveryEvent(notification=row, kind=kind, attempt=row.attempts, text=text, at=now))
+    insert(
+        DeliveryEvent(
+            notification=row,
+            kind=kind,
+            attempt=row.attempts,
+            provider=row.provider,
+            text=one_line(text)[:500],
+            at=now,
+        )
+    )
 
 
-def _note_provider(channel: str, result: Result, now: datetime) -> None:
+def _note_provider(provider: str, result: Result, now: datetime) -> None:
     if result.error is not None:
-        breaker.note_error(channel, result.error, now)
+        breaker.note_error(provider, result.error, now)
     else:
-        breaker.note_taken(channel, now)
+        breaker.note_taken(provider, now)
 
 
 def _shown(message: Message) -> dict[str, Any]:

@@ -6,6 +6,10 @@ from django.dispatch import Signal
 # rows per thread locks them now. Arguments: threads (list of str).
 threads_touched = Signal()
 
-# A notification reached an end (sent, held, failed, cancelled by a lapsed lease) or a first
+# A message was taken and has failed later: is it still worth saying? Whoever knows that it is not
+# answers False. Arguments: notification.
+still_wanted = Signal()
+
+# A notification reached an end (sent, delivered, held, failed, cancelled by a lapsed lease) or an
 # attempt failed. Arguments: notification (Notification, as stored), now.
 notification_settled = Signal()

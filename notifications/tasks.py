@@ -6,7 +6,7 @@ import time
 
 from django.utils import timezone
 
-from notifications import dispatch, outbox
+from notifications import dispatch, outbox, receipts
 from notifications.kicks import SEND_DUE, kick
 
 # No new row is begun later than this after the task's start, and every send must be done before
@@ -14,6 +14,7 @@ from notifications.kicks import SEND_DUE, kick
 TAKE_FOR = 2.0
 SEND_UNTIL = 11.0
 LONGEST_SEND = 8.0
+LOOK_FOR = 7.0
 
 
 def send_due() -> None:
@@ -25,3 +26,8 @@ def send_due() -> None:
             return
     if due := outbox.has_due(timezone.now()):
         kick(SEND_DUE, due=due)
+
+
+def look_for_receipts() -> None:
+    """Ask providers what became of what they took."""
+    receipts.look(timezone.now(), seconds=LOOK_FOR)

@@ -52,6 +52,7 @@ class Message:
     html: str = ""
     clears: str = ""  # the key of an earlier message to take off the screen, instead of a new one
     headers: dict[str, str] = field(default_factory=dict)
+    is_reply: bool = False  # its reader wrote to us within a day: WhatsApp takes free text
     sms: str = ""  # short enough for one text message where that is possible; empty: the title
     event: dict[str, Any] = field(default_factory=dict)  # the facts, for programs that read it
     secret: str = ""  # what a program's message is signed with
@@ -108,7 +109,9 @@ class Kind(Protocol):
     """What all providers of one kind of address share: SMS, whoever carries it.
 
     It may say `is_for_people = False` or `is_for_teams = False`, and `is_for_admins = True` where
-    only an admin may give it an address.
+    only an admin may give it an address; `wakes = False` where a phone that sleeps stays silent,
+    and `is_push = True` where it rings at once and is answered with one tap.
+    `suggest_address(name)` makes an address up, `hint()` says what to do to receive there.
     """
 
     kind: ClassVar[str]
