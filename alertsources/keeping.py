@@ -59,7 +59,8 @@ def _too_old(source: AlertSource, before: datetime) -> list[int]:
     of the source, which tells since when nothing has come.
     """
     old = source.payloads.filter(received_at__lt=before)
-    by_time = source.payloads.filter(is_test=False).order_by("-received_at")
+    heard = source.payloads.filter(is_test=False, reprocessed_from=None)
+    by_time = heard.order_by("-received_at")
     newest = list(by_time.values_list("pk", flat=True)[:1])
     newer = ReceivedPayload.objects.filter(incident=OuterRef("incident"), pk__gt=OuterRef("pk"))
     is_over = Q(incident__isnull=True) | Q(incident__state=Incident.State.RESOLVED)

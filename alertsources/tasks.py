@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from alertsources import keeping, looking
+from alertsources import keeping, looking, silent
 from alertsources.silences import LOOK_AGAIN
 from incidents import rounds
 from incidents import tasks as incident_tasks
@@ -18,6 +18,7 @@ LOOK_AROUND = "alertsources.tasks.look_around"
 JOBS = (
     *incident_tasks.JOBS,
     Job("payloads", timedelta(minutes=1), keeping.forget),
+    Job("silent", timedelta(minutes=1), silent.tell_leads),
 )
 
 # No new batch is begun later than this after the task's start (seconds).

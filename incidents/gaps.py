@@ -142,7 +142,7 @@ def tell_leads(now: datetime) -> None:
 
 def _tell(team: Team, gaps: list[Gap], now: datetime) -> None:
     with transaction.atomic():  # all of them or none: who was told is asked of the team
-        for person in _who_can_mend(team):
+        for person in who_can_mend(team):
             outbox.tell(person, _note(team, person, gaps, now), now=now)
 
 
@@ -166,7 +166,7 @@ def _without_the_told(teams: list[Team], now: datetime) -> list[Team]:
     return [team for thread, team in threads.items() if thread not in set(told)]
 
 
-def _who_can_mend(team: Team) -> list[User]:
+def who_can_mend(team: Team) -> list[User]:
     """The leads; where none of them can be reached, the admins."""
     people = User.objects.filter(is_active=True)
     of_team = {"memberships__team": team, "memberships__role": Membership.Role.LEAD}

@@ -88,6 +88,7 @@ def test_nothing_is_deleted_while_a_page_is_due(source: AlertSource) -> None:
 
 def test_what_was_taken_in_once_more_outlives_its_original(source: AlertSource) -> None:
     original = came(source, NOON - 8 * DAY)
+    came(source, NOON)
     again = came(source, NOON, reprocessed_from=original)
 
     keeping.forget(NOON)

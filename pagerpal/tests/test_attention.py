@@ -1,9 +1,9 @@
-"""Gaps to come on the dashboard and on the admin's first page."""
+"""Gaps to come and silent sources, on the dashboard and on the admin's first page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,19 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from alertsources.models import AlertSource
 from incidents import gaps
-from pagerpal.testing import NOON, make_admin, make_policy, make_rotation, make_team, make_user
+from pagerpal import attention
+from pagerpal.testing import (
+    NOON,
+    make_admin,
+    make_policy,
+    make_rotation,
+    make_source,
+    make_team,
+    make_user,
+    minutes,
+)
 from schedules.models import Membership, Rotation, User
 
 pytestmark = pytest.mark.django_db
@@ -142,3 +153,44 @@ def test_gaps_that_cannot_be_told_take_no_page_along(
 
     assert response.status_code == 200
     assert "They cannot be told just now" in words(response)
+
+
+# --- Silent sources ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def backups(rotation: Rotation) -> AlertSource:
+    """Silent for a day, expected every hour."""
+    values: dict[str, Any] = {
+        "warn_if_silent_for": timedelta(hours=1),
+        "created_at": NOON - timedelta(days=1),
+    }
+    return make_source(rotation.team, name="backups", **values)
+
+
+def test_a_silent_source_is_on_the_dashboard_of_its_team_alone(
+    page: Client, backups: AlertSource
+) -> None:
+    make_source(make_team("Web"), key="w" * 32, name="theirs", warn_if_silent_for=minutes(5))
+
+    text = words(page.get("/"))
+
+    assert "<bdi>backups</bdi></strong>: silent for 24 hours, expected every 60 minutes" in text
+    assert "theirs" not in text
+
+
+def test_a_silent_source_is_on_the_admins_first_page(client: Client, backups: AlertSource) -> None:
+    client.force_login(make_admin())
+
+    text = words(client.get("/admin/"))
+
+    assert f"/admin/alertsources/alertsource/{backups.pk}/change/" in text
+    assert "Silent for 24 hours, expected every 60 minutes; it has never sent anything." in text
+
+
+def test_that_silence_cannot_be_told_takes_no_page_along(
+    page: Client, backups: AlertSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "silent_sources", lambda *args: 1 / 0)
+
+    assert "Gaps in the next 30 days" in words(page.get("/"))
