@@ -7,4 +7,4 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import reminders  # noqa: F401  connects its receivers
+        from notifications import reminders, working  # noqa: F401  they connect their receivers

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from notifications import duty_words
+from notifications import duty_words, trial_words
 from notifications.channels.base import Message
 from notifications.channels.texts import clean, clip, one_line
 from notifications.models import Notification, Urgency
@@ -39,7 +39,8 @@ def _render(notification: Notification) -> Message:
     facts: Mapping[str, Any] = notification.context
     if clears := facts.get("clears"):
         return _message(notification, title="answered", body="", clears=str(clears))
-    if words := duty_words.words(notification, facts):
+    words = duty_words.words(notification, facts) or trial_words.words(notification, facts)
+    if words:
         return _quiet(notification, words, _url(facts.get("open_path")))
     lines = _lines(notification, facts)
     urgent = facts.get("urgency") == Urgency.HIGH

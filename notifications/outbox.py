@@ -485,7 +485,7 @@ def clear_taken(thread: str, *, now: datetime) -> int:
     """Write the orders that take this thread's pages off the phones; says how many are new."""
     taken = Notification.objects.filter(
         thread=thread,
-        purpose__in=(Purpose.PAGE, Purpose.GROWTH),
+        purpose__in=(Purpose.PAGE, Purpose.GROWTH, Purpose.TEST),
         state__in=(State.SENT, State.DELIVERED),
         channel__in=CLEARING_CHANNELS,
     )

@@ -12,6 +12,7 @@ urlpatterns = [
     path("dashboard", dashboard, name="dashboard"),
     path("", include("incidents.urls")),
     path("", include("alertsources.urls")),
+    path("", include("notifications.urls")),
     path("", include("schedules.urls")),
     path("a/<str:token>", answer, name="answer"),
     *access.urlpatterns,

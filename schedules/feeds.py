@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from schedules import ics, oncall, sight
@@ -165,6 +166,8 @@ def new_link(request: HttpRequest) -> HttpResponse:
             CalendarFeed.objects.filter(pk=one.pk).update(version=F("version") + 1)
     ended = "" if is_new else " The old one no longer works: whoever used it needs the new one."
     messages.success(request, f"The link is made.{ended}")
+    if url_has_allowed_host_and_scheme(back := request.POST.get("back", ""), allowed_hosts=None):
+        return redirect(back)
     team = owner.get("team") or (owner["rotation"].team if "rotation" in owner else None)
     query = f"?subscribe=1&team={team.pk if team else 'mine'}"
     return redirect(f"{reverse('schedules:calendar')}{query}#subscribe")

@@ -12,3 +12,7 @@ team_closing = Signal()
 # Who is on call when may have changed in these rotations, from now on: they, their members, windows
 # or overrides, or somebody in them was switched off. Arguments: rotation_ids, now.
 schedule_changed = Signal()
+
+# Asked where a page shows people who are or will be on call: a receiver returns, by id, a few words
+# about each whom no message could reach. Arguments: user_ids.
+people_shown = Signal()

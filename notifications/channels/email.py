@@ -30,6 +30,7 @@ class Email:
     label: ClassVar[str] = "e-mail"
     address_label: ClassVar[str] = "E-mail address"
     example_address: ClassVar[str] = "ann@example.org"
+    wakes: ClassVar[bool] = False
 
     def needs(self) -> list[str]:
         has_sender = "@" in parseaddr(settings.SMTP_FROM)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from notifications.channels.base import Action, Deadline, Message, Receipt, Send
 from notifications.channels.texts import clean, clip, one_line
 
 TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
+# For topics that somebody may have to type: no 0 or o, no 1 or l.
+UNMISTAKABLE = "23456789abcdefghijkmnpqrstuvwxyz"
 # Paths of the server itself: https://docs.ntfy.sh/publish/
 RESERVED = frozenset(
     {"docs", "static", "file", "app", "metrics", "account", "settings", "signup", "login", "v1"}
@@ -37,6 +40,7 @@ class Ntfy:
     label: ClassVar[str] = "ntfy push"
     address_label: ClassVar[str] = "Topic"
     example_address: ClassVar[str] = "oncall-ann-7f3k9xq2m4"
+    is_push: ClassVar[bool] = True
 
     def needs(self) -> list[str]:
         return []
@@ -48,6 +52,14 @@ class Ntfy:
         if topic.lower() in RESERVED:
             raise ValueError(f"{topic} is a page of the ntfy server, not a topic.")
         return topic
+
+    def suggest_address(self, name: str) -> str:
+        """A topic of this person that nobody can guess: 80 bits."""
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24] or "oncall"
+        return f"{plain}-{''.join(secrets.choice(UNMISTAKABLE) for _ in range(16))}"
+
+    def hint(self) -> str:
+        return f"Install the ntfy app and subscribe to this topic on {settings.NTFY_BASE_URL}."
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         if not TOPIC.fullmatch(address):
