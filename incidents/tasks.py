@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from incidents import engine, gaps, handovers
 from incidents.rounds import Job
-from notifications import dispatch, reminders
+from notifications import dispatch, receipts, reminders
 from notifications.kicks import SEND_DUE, kick
 from schedules import records
 from schedules.turns import turn
@@ -27,6 +27,7 @@ JOBS = (
     # Written an hour before they are due, so that a minute is soon enough.
     Job("reminders", timedelta(seconds=55), reminders.plan),
     Job("handovers", SOON, handovers.tell),
+    Job("receipts", SOON, receipts.ask_soon),
     Job("gaps", timedelta(minutes=10), gaps.tell_leads),
 )
 

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from incidents.views import answer
+from notifications import hooks
 from pagerpal import access, health_views
 from pagerpal.dashboard import dashboard
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("", include("notifications.urls")),
     path("", include("schedules.urls")),
     path("a/<str:token>", answer, name="answer"),
+    *hooks.urlpatterns,
     *access.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,

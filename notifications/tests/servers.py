@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
+
+Playing = TypeVar("Playing", bound="Provider")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Reply:
     status: int = 200
     body: str = '{"id": "sPs71M8A2T8n", "event": "message"}'
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_half: bool = False  # the connection breaks in the middle of the body
 
 
 class Provider:
@@ -46,6 +49,9 @@ class Provider:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
+    def reply_to(self, call: Call) -> Reply:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self
 
@@ -54,16 +60,16 @@ class Provider:
                 size = int(self.headers.get("Content-Length") or 0)
                 call = Call(self.command, self.path, dict(self.headers), self.rfile.read(size))
                 provider.calls.append(call)
-                replies = provider.replies
-                reply = replies.pop(0) if len(replies) > 1 else replies[0]
+                reply = provider.reply_to(call)
                 body = reply.body.encode()
                 self.send_response(reply.status)
                 for name, value in {**reply.headers, "Content-Length": str(len(body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(body[: len(body) // 2] if reply.is_half else body)
+                self.close_connection = self.close_connection or reply.is_half
 
-            do_POST = do_PUT = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = answer  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -78,7 +84,12 @@ def free_port() -> int:
 
 @contextmanager
 def provider(*replies: Reply) -> Iterator[Provider]:
-    playing = Provider(*replies)
+    with serving(Provider(*replies)) as playing:
+        yield playing
+
+
+@contextmanager
+def serving(playing: Playing) -> Iterator[Playing]:
     thread = threading.Thread(target=playing.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
