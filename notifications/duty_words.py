@@ -1,15 +1,18 @@
-"""Puts reminders, hand-over notes and gap notices into words; pure, from a notification's facts."""
+"""Puts reminders, hand-over notes and notices to leads into words; pure, from their facts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
+from notifications import wording
 from notifications.channels.texts import clip, one_line
 from notifications.models import Notification
+from notifications.wording import Words
 
 Purpose = Notification.Purpose
 Facts = Mapping[str, Any]
@@ -18,22 +21,18 @@ MOST_NAME = 80
 MOST_LINES = 20
 
 
-@dataclass(frozen=True)
-class Words:
-    """One line that says it, and a few more."""
-
-    title: str
-    lines: list[str]
-
-
 def words(notification: Notification, facts: Facts) -> Words | None:
-    """What this notification says about somebody's duty; None where it is about something else."""
+    """What this notification says quietly; None where it is about something else."""
     clock = _Clock(notification)
-    if notification.purpose == Purpose.REMINDER:
-        return _reminder(facts, clock)
-    if notification.purpose == Purpose.HANDOVER:
-        return _handover(facts, clock)
-    return _gaps(facts, clock) if facts.get("gaps") else None
+    if notification.purpose in {Purpose.REMINDER, Purpose.HANDOVER}:
+        values = _shift(facts, clock)
+    elif facts.get("gaps"):
+        values = _gaps(facts, clock)
+    elif facts.get("silent"):
+        return wording.say(notification.channel, "silent", _silent(facts, clock))
+    else:
+        return None
+    return wording.say(notification.channel, str(notification.purpose), values)
 
 
 class _Clock:
@@ -56,54 +55,52 @@ class _Clock:
         return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
 
 
-def _reminder(facts: Facts, clock: _Clock) -> Words:
-    starts, ends = clock.tell(facts.get("starts_at")), clock.tell(facts.get("ends_at"))
-    until = f"ends {ends}" if ends else "has no end planned"
-    title = f"On call from {starts}: {_name(facts, 'team')}"
-    lines = [f"Your shift in {_where(facts)} starts {starts} and {until} ({clock.name})."]
-    if who := _name(facts, "hands_over"):
-        lines.append(f"{who} hands over to you.")
-    return Words(title, lines)
-
-
-def _handover(facts: Facts, clock: _Clock) -> Words:
-    """To the one who comes on, or, with `who`, to a channel about them."""
-    who = _name(facts, "who")
-    ends = clock.tell(facts.get("ends_at"))
-    until = f" until {ends}" if ends else ""
-    title = f"{f'{who} is' if who else 'You are'} on call for {_name(facts, 'team')}{until}"
-    lines = [f"{_where(facts)}{until or ', no end planned'} ({clock.name})."]
-    if before := _name(facts, "hands_over"):
-        lines.append(f"{before} hands over.")
-    return Words(title, [*lines, _open_incidents(facts)])
-
-
-def _open_incidents(facts: Facts) -> str:
+def _shift(facts: Facts, clock: _Clock) -> dict[str, Any]:
+    """With `who` it is said to a channel about them, else to the one who comes on."""
     listed = [clip(one_line(str(line)), MOST_NAME) for line in facts.get("incidents") or []]
-    if not listed:
-        return "No open incidents."
-    more = facts.get("more")
-    return f"Open incidents: {', '.join(listed)}{f' and {more} more' if more else ''}."
+    return {
+        "team": _name(facts, "team"),
+        "where": f"{_name(facts, 'team')}: {_name(facts, 'rotation')}",
+        "starts": clock.tell(facts.get("starts_at")),
+        "ends": clock.tell(facts.get("ends_at")),
+        "zone": clock.name,
+        "hands_over": _name(facts, "hands_over"),
+        "who": _name(facts, "who"),
+        "incidents": ", ".join(listed),
+        "more": str(facts.get("more") or ""),
+    }
 
 
-def _gaps(facts: Facts, clock: _Clock) -> Words:
+def _gaps(facts: Facts, clock: _Clock) -> dict[str, Any]:
     found = list(facts["gaps"])
-    lines = [_gap(gap, clock) for gap in found[:MOST_LINES]]
-    if more := len(found) - len(lines):
-        lines.append(f"And {more} more.")
-    times = f"Times of {clock.name}. An override or a contact method closes a gap."
-    title = f"{_name(facts, 'team')}: nobody would be paged at some time in the next 7 days"
-    return Words(title, [*lines, times])
+    more = len(found) - MOST_LINES
+    return {
+        "team": _name(facts, "team"),
+        "gaps": [_gap(gap, clock) for gap in found[:MOST_LINES]],
+        "more": str(more) if more > 0 else "",
+        "zone": clock.name,
+    }
 
 
-def _gap(gap: Facts, clock: _Clock) -> str:
-    starts, ends = clock.tell(gap.get("starts_at")), clock.tell(gap.get("ends_at"))
-    until = f"to {ends}" if ends else "with no end in sight"
-    return f"{starts or 'Now'} {until}: {one_line(str(gap.get('why') or ''))}"
+def _gap(gap: Facts, clock: _Clock) -> dict[str, str]:
+    return {
+        "starts": clock.tell(gap.get("starts_at")) or gettext("Now"),
+        "ends": clock.tell(gap.get("ends_at")),
+        "why": one_line(str(gap.get("why") or "")),
+    }
 
 
-def _where(facts: Facts) -> str:
-    return f"{_name(facts, 'team')}: {_name(facts, 'rotation')}"
+def _silent(facts: Facts, clock: _Clock) -> dict[str, Any]:
+    """A source of alerts of which nothing comes."""
+    told: Facts = facts["silent"]
+    return {
+        "team": _name(facts, "team"),
+        "source": _name(told, "source"),
+        "since": clock.tell(told.get("since")),
+        "allowed": _name(told, "allowed"),
+        "has_spoken": bool(told.get("has_spoken")),
+        "zone": clock.name,
+    }
 
 
 def _name(facts: Facts, key: str) -> str:

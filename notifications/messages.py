@@ -10,20 +10,35 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.template.loader import render_to_string
 
-from notifications import duty_words, trial_words
+from notifications import digests, duty_words, events, trial_words, wording
 from notifications.channels.base import Message
 from notifications.channels.texts import clean, clip, one_line
+from notifications.events import url_of
 from notifications.models import Notification, Urgency
+from notifications.wording import Words
 
 log = logging.getLogger(__name__)
 Purpose = Notification.Purpose
 
 MOST_DETAIL = 300  # bytes, in the short text; the mail's HTML shows more
+MOST_DETAIL_IN_MAIL = 2000
 MOST_TITLE = 160
+MOST_NAME = 80
 UNKNOWN = "Something needs you"
-EMAIL = "notifications/email.html"
+# What others may read over somebody's shoulder, on a locked screen or in the air.
+SEEN_BY_OTHERS = frozenset({"ntfy", "sms", "whatsapp"})
+DISCREET = "discreet"
+# What has words of its own about an incident; a run of somebody's rules reads like a page.
+ABOUT = frozenset({Purpose.PAGE, Purpose.GROWTH, Purpose.ASK_OWNER, Purpose.UPDATE})
+LEVELS = {"critical": "CRIT", "high": "HIGH", "warning": "WARN", "info": "INFO"}
+TAGS = {
+    "opened": "warning",
+    "reopened": "warning",
+    "escalated": "rotating_light",
+    "acknowledged": "eyes",
+    "resolved": "white_check_mark",
+}
 
 
 def render(notification: Notification) -> Message:
@@ -41,46 +56,58 @@ def _render(notification: Notification) -> Message:
         return _message(notification, title="answered", body="", clears=str(clears))
     words = duty_words.words(notification, facts) or trial_words.words(notification, facts)
     if words:
-        return _quiet(notification, words, _url(facts.get("open_path")))
-    lines = _lines(notification, facts)
+        return _quiet(notification, words, tag="calendar")
+    if facts.get("digest"):
+        return _quiet(notification, digests.words(notification, facts), tag="warning")
+    values = _values(notification, facts)
+    name = str(notification.purpose) if notification.purpose in ABOUT else wording.FALLBACK
+    if facts.get("discreet") and notification.channel in SEEN_BY_OTHERS:
+        name = DISCREET
+    words = wording.say(notification.channel, name, values)
+    short = _short(notification, name, values)
+    if notification.purpose == Purpose.UPDATE:
+        event = str(facts.get("event"))
+        return _quiet(notification, words, tag=TAGS.get(event, "warning"), sms=short)
+    return _loud(notification, words, values, sms=short)
+
+
+def _loud(
+    notification: Notification, words: Words, values: Mapping[str, Any], **rest: Any
+) -> Message:
+    """What wants an answer."""
+    facts = notification.context
     urgent = facts.get("urgency") == Urgency.HIGH
-    open_url, answer_url = _url(facts.get("open_path")), _answer_url(notification, facts)
-    html = render_to_string(
-        EMAIL,
-        {
-            "title": _title(facts),
-            "lines": lines,
-            "detail": clip(clean(str(facts.get("detail") or "")), 2000),
-            "links": _links(facts),
-            "open_url": open_url,
-            "answer_url": answer_url,
-            "urgent": urgent,
-        },
-    )
-    return _message(
-        notification,
-        title=_title(facts),
-        body="\n".join(_with_detail(lines, facts)),
-        subject=_subject(facts),
-        priority=5 if urgent else 3,
-        tags=("rotating_light",) if urgent else ("warning",),
-        open_url=open_url,
-        answer_url=answer_url,
-        html=html,
-        headers=_headers(facts),
-    )
-
-
-def _quiet(notification: Notification, words: duty_words.Words, open_url: str) -> Message:
-    """What wakes nobody and asks for no answer."""
-    facts = {"title": words.title, "lines": words.lines, "open_url": open_url}
     return _message(
         notification,
         title=words.title,
         body="\n".join(words.lines),
-        tags=("calendar",),
-        open_url=open_url,
-        html=render_to_string(EMAIL, facts),
+        subject=_subject(facts),
+        priority=5 if urgent else 3,
+        tags=("rotating_light",) if urgent else ("warning",),
+        open_url=url_of(facts.get("open_path")),
+        answer_url=values["answer_url"],
+        html=_html(notification, words, values["answer_url"]),
+        headers=_headers(facts),
+        **events.for_programs(notification, words),
+        **rest,
+    )
+
+
+def _quiet(notification: Notification, words: Words, *, tag: str, **rest: Any) -> Message:
+    """What wakes nobody and asks for no answer."""
+    facts = notification.context
+    return _message(
+        notification,
+        title=words.title,
+        body="\n".join(words.lines),
+        subject=_subject(facts) if facts.get("number") else "",
+        priority=2 if notification.purpose == Purpose.UPDATE else 3,
+        tags=(tag,),
+        open_url=url_of(facts.get("open_path")),
+        html=_html(notification, words, ""),
+        headers=_headers(facts),
+        **events.for_programs(notification, words),
+        **rest,
     )
 
 
@@ -88,11 +115,62 @@ def _message(notification: Notification, *, title: str, body: str, **rest: Any) 
     return Message(key=notification.key, thread=notification.thread, title=title, body=body, **rest)
 
 
-def _title(facts: Mapping[str, Any]) -> str:
-    """`[critical] Disk full on db-6 (#412)`: how bad, what, and which one."""
-    severity = one_line(str(facts.get("severity") or ""))
-    parts = ["TEST" if facts.get("is_test") else "", f"[{severity}]" if severity else ""]
-    return " ".join(part for part in [*parts, _what(facts)] if part)
+def _values(notification: Notification, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the templates of incidents may say: texts on one line, times by the reader's clock."""
+    coming = facts.get("next")
+    coming = coming if isinstance(coming, Mapping) else {}
+    count = facts.get("alerts")
+    number = facts.get("number")
+    return {
+        "number": str(number) if number else "",
+        "what": _what(facts),
+        "severity": _name(facts, "severity"),
+        "level": LEVELS.get(_name(facts, "severity"), "ALERT"),
+        "event": _name(facts, "event"),
+        "who": _name(facts, "who"),
+        "step": _capital(_name(facts, "step")),
+        "after": _length(facts),
+        "news": clip(one_line(str(facts.get("news") or "")), MOST_DETAIL),
+        "since": _since(notification, facts),
+        "alerts": str(count) if isinstance(count, int) and count > 1 else "",
+        "team": _name(facts, "team"),
+        "source": _name(facts, "source"),
+        "next_who": clip(one_line(str(coming.get("who") or "")), MOST_TITLE),
+        "next_at": _clock(notification, _moment(notification, coming.get("at"))),
+        "detail": _detail(facts),
+        "repeat": bool(facts.get("repeat")),
+        "is_test": bool(facts.get("is_test")),
+        "answer_url": _answerurl_of(notification, facts),
+    }
+
+
+def _short(notification: Notification, name: str, values: Mapping[str, Any]) -> str:
+    if notification.channel not in wording.SHORT:
+        return ""
+    if name == DISCREET:
+        return wording.say_short(notification.channel, name, values, "")
+    title = clip(one_line(str(notification.context.get("title") or "")) or UNKNOWN, MOST_TITLE)
+    return wording.say_short(notification.channel, name, values, title.rstrip("."))
+
+
+def _html(notification: Notification, words: Words, answer_url: str) -> str:
+    """Only for mail: it costs more than all the rest."""
+    if notification.channel != "email":
+        return ""
+    facts = notification.context
+    short = _detail(facts)
+    return wording.as_html(
+        str(notification.purpose),
+        {
+            "title": words.title,
+            "lines": [line for line in words.lines if line != short],
+            "detail": clip(clean(str(facts.get("detail") or "")), MOST_DETAIL_IN_MAIL),
+            "links": _links(facts),
+            "open_url": url_of(facts.get("open_path")),
+            "answer_url": answer_url,
+            "urgent": facts.get("urgency") == Urgency.HIGH,
+        },
+    )
 
 
 def _subject(facts: Mapping[str, Any]) -> str:
@@ -105,54 +183,35 @@ def _what(facts: Mapping[str, Any]) -> str:
     return f"{what} (#{facts['number']})" if facts.get("number") else what
 
 
-def _lines(notification: Notification, facts: Mapping[str, Any]) -> list[str]:
-    """Two or three short lines for somebody who was asleep a moment ago."""
-    lines = [
-        one_line(str(facts.get("news") or "")),
-        _lead(notification, facts),
-        _since(notification, facts),
-        _origin(facts),
-        _next(notification, facts),
-    ]
-    return [line for line in lines if line]
+def _name(facts: Mapping[str, Any], key: str) -> str:
+    return clip(one_line(str(facts.get(key) or "")), MOST_NAME)
 
 
-def _lead(notification: Notification, facts: Mapping[str, Any]) -> str:
-    if facts.get("is_test"):
-        return "This is a test: nothing is wrong."
-    if notification.purpose == Purpose.ASK_OWNER:
-        return "Still yours? Without an answer the others are paged again."
-    return "Nobody has answered yet." if facts.get("repeat") else ""
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _detail(facts: Mapping[str, Any]) -> str:
+    return clip(one_line(str(facts.get("detail") or "")), MOST_DETAIL)
 
 
 def _since(notification: Notification, facts: Mapping[str, Any]) -> str:
     opened = _moment(notification, facts.get("opened_at"))
-    if opened is None:
+    return f"{_clock(notification, opened)} {opened:%Z}" if opened else ""
+
+
+def _length(facts: Mapping[str, Any]) -> str:
+    """How long it was open: `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    try:
+        minutes = max(0, int(facts.get("lasted") or 0)) // 60
+    except (TypeError, ValueError):
         return ""
-    count = facts.get("alerts")
-    alerts = f", {count} alerts" if isinstance(count, int) and count > 1 else ""
-    return f"Since {_clock(notification, opened)} {opened:%Z}{alerts}."
-
-
-def _origin(facts: Mapping[str, Any]) -> str:
-    team, source = (one_line(str(facts.get(name) or "")) for name in ("team", "source"))
-    if team and source:
-        return f"{team}, from {source}."
-    return f"{team or source}." if team or source else ""
-
-
-def _next(notification: Notification, facts: Mapping[str, Any]) -> str:
-    coming = facts.get("next")
-    if not isinstance(coming, Mapping) or not coming.get("who"):
+    if "lasted" not in facts:
         return ""
-    at = _moment(notification, coming.get("at"))
-    who = one_line(str(coming["who"]))
-    return f"Next: {who} at {_clock(notification, at)}" if at else f"Next: {who}"
-
-
-def _with_detail(lines: list[str], facts: Mapping[str, Any]) -> list[str]:
-    detail = clip(one_line(str(facts.get("detail") or "")), MOST_DETAIL)
-    return [*lines, detail] if detail else lines
+    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _moment(notification: Notification, iso: Any) -> datetime | None:
@@ -164,21 +223,19 @@ def _moment(notification: Notification, iso: Any) -> datetime | None:
         return None
 
 
-def _clock(notification: Notification, moment: datetime) -> str:
+def _clock(notification: Notification, moment: datetime | None) -> str:
     """`03:12`, with the day when it is not the day on which the message was due."""
+    if moment is None:
+        return ""
     same_day = notification.due_at.astimezone(moment.tzinfo).date() == moment.date()
     return f"{moment:%H:%M}" if same_day else f"{moment.day} {moment:%b %H:%M}"
 
 
-def _answer_url(notification: Notification, facts: Mapping[str, Any]) -> str:
+def _answerurl_of(notification: Notification, facts: Mapping[str, Any]) -> str:
     """None where there is nothing to take: the owner hears news, everybody else a notice."""
     if notification.purpose in {Purpose.GROWTH, Purpose.UPDATE}:
         return ""
-    return _url(facts.get("answer_path"))
-
-
-def _url(path: Any) -> str:
-    return f"{settings.PAGERPAL_BASE_URL}{path}" if isinstance(path, str) and path else ""
+    return url_of(facts.get("answer_path"))
 
 
 def _links(facts: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -211,6 +268,6 @@ def _bare(notification: Notification) -> Message:
         subject=title,
         priority=3 if notification.is_said_once else 5,
         tags=("calendar",) if notification.is_said_once else ("rotating_light",),
-        open_url=_url(facts.get("open_path")) or settings.PAGERPAL_BASE_URL,
-        answer_url=_url(facts.get("answer_path")),
+        open_url=url_of(facts.get("open_path")) or settings.PAGERPAL_BASE_URL,
+        answer_url=url_of(facts.get("answer_path")),
     )

@@ -7,8 +7,9 @@ from importlib import import_module
 
 from django.conf import settings
 from django.db import connections
-from django.template.loader import get_template
 from django.urls import reverse
+
+from notifications import wording
 
 # Loaded by Django or Django-Q2 at the first use of something, or by name.
 MODULES = (
@@ -30,7 +31,7 @@ def warm(*, web: bool) -> None:
     for module in MODULES + (WEB_MODULES if web else ()):
         import_module(module)
     reverse("answer", args=["token"])  # reads every urls.py
-    get_template("notifications/email.html")
+    wording.load()
     if web:
         import_module("pagerpal.wsgi")
     if settings.NOTIFICATION_SENDING_ENABLED:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.template.loader import get_template
 
 from notifications import messages
+from notifications.channels import gsm
 from notifications.channels.base import Message
 from notifications.models import Notification, TeamChannel
 from notifications.tests.pages import FACTS
@@ -14,9 +19,12 @@ from pagerpal.testing import NOON, at
 from schedules.models import Team, User
 
 
-def rendered(purpose: str = "page", *, zone: str = "Europe/Berlin", **facts: Any) -> Message:
+def rendered(
+    purpose: str = "page", *, via: str = "ntfy", zone: str = "Europe/Berlin", **facts: Any
+) -> Message:
     row = Notification(
         purpose=purpose,
+        channel=via,
         thread="incident:412",
         key="page:981/method:7/repeat:0",
         context={**FACTS, **facts},
@@ -113,10 +121,13 @@ SHIFT = {
 }
 
 
-def said(purpose: str, facts: dict[str, Any], *, zone: str = "Europe/Berlin") -> Message:
+def said(
+    purpose: str, facts: dict[str, Any], *, via: str = "ntfy", zone: str = "Europe/Berlin"
+) -> Message:
     return messages.render(
         Notification(
             purpose=purpose,
+            channel=via,
             thread="rotation:7",
             key="k",
             context=facts,
@@ -132,7 +143,7 @@ def test_a_reminder_says_from_when_to_when_in_the_persons_zone_and_who_hands_ove
 ) -> None:
     settings.PAGERPAL_BASE_URL = "https://pager.example.org"
 
-    message = said("reminder", SHIFT)
+    message = said("reminder", SHIFT, via="email")
 
     assert message.title == "On call from Mon 30 Nov 10:00: Platform"
     assert message.body.splitlines() == [
@@ -222,6 +233,7 @@ def test_an_order_to_clear_names_the_message() -> None:
 
 def test_hostile_text_stays_text() -> None:
     message = rendered(
+        via="email",
         title="<script>alert(1)</script>\r\nBcc: x@example.org",
         detail="</pre><img src=x>",
         team="<b>T</b>",
@@ -236,7 +248,7 @@ def test_hostile_text_stays_text() -> None:
 
 
 def test_the_html_has_one_button_and_loads_nothing() -> None:
-    html = rendered().html
+    html = rendered(via="email").html
 
     assert html.count("Acknowledge") == 1
     assert "/a/t0ken" in html
@@ -264,3 +276,129 @@ def test_broken_facts_still_make_a_message(context: Any) -> None:
 
     assert message.title
     assert message.key == "k"
+
+
+DISK = {"title": "Disk 96% full db-6", "number": 12, "answer_path": "/a/t0ken"}
+
+
+def test_a_text_message_is_one_and_says_how_to_answer(settings: Any) -> None:
+    settings.PAGERPAL_BASE_URL = "https://pager.example.org"
+
+    text = rendered(via="sms", **DISK).sms
+
+    assert text == ("#12 CRIT Disk 96% full db-6. Reply 12a or https://pager.example.org/a/t0ken")
+    assert rendered(via="sms", **DISK | {"answer_path": ""}).sms == (
+        "#12 CRIT Disk 96% full db-6. Reply 12a"
+    )
+    assert rendered(via="ntfy").sms == ""
+
+
+def test_a_long_title_is_cut_and_what_to_answer_never_is() -> None:
+    text = rendered(via="sms", **DISK | {"title": "Disk \u2013 “full” 🔥 " * 20}).sms
+
+    assert gsm.parts(text) == 1
+    assert text.startswith('#12 CRIT Disk - "full"')
+    assert "... Reply 12a or http" in text.replace("....", "...")
+
+
+def test_a_title_in_other_letters_keeps_enough_of_itself() -> None:
+    text = rendered(via="sms", **DISK | {"title": "Диск переполнен на сервере db-6 в зале два"}).sms
+
+    assert "Диск переполнен на сервере" in text
+    assert text.endswith("/a/t0ken")
+    assert gsm.parts(text) <= 2
+
+
+@pytest.mark.parametrize("via", ["ntfy", "sms", "whatsapp"])
+def test_discreet_messages_say_only_which_and_how_bad(via: str) -> None:
+    message = rendered(via=via, discreet=True, number=12)
+
+    assert message.title == "#12 critical"
+    assert message.body == ""
+    assert message.answer_url
+    assert "Disk" not in message.sms
+    assert message.sms.startswith("#12 critical. Reply 12a") == (via == "sms")
+
+
+def test_a_discreet_mail_says_it_all() -> None:
+    assert "97 % of /var" in rendered(via="email", discreet=True).body
+
+
+@pytest.mark.parametrize(
+    ("facts", "title"),
+    [
+        ({"event": "opened"}, "[critical] Disk full on db-6 (#412)"),
+        ({"event": "acknowledged", "who": "alice"}, "alice has it: Disk full on db-6 (#412)"),
+        ({"event": "escalated", "who": "bob"}, "Nobody has answered: Disk full on db-6 (#412)"),
+        ({"event": "resolved", "lasted": 740}, "Resolved after 12 min: Disk full on db-6 (#412)"),
+        (
+            {"event": "resolved", "lasted": 7500},
+            "Resolved after 2 h 5 min: Disk full on db-6 (#412)",
+        ),
+        ({"event": "reopened"}, "Open again: Disk full on db-6 (#412)"),
+        ({"event": "else"}, "[critical] Disk full on db-6 (#412)"),
+    ],
+)
+def test_an_update_says_what_has_become_of_it(facts: dict[str, Any], title: str) -> None:
+    message = rendered("update", **facts)
+
+    assert message.title == title
+    assert message.priority == 2
+    assert message.answer_url == ""
+    assert message.subject == "Disk full on db-6 (#412)"
+
+
+def test_an_escalation_says_whom_it_calls() -> None:
+    message = rendered("update", event="escalated", who="bob", step="step 2")
+
+    assert message.body.splitlines()[0] == "Step 2: paging bob."
+
+
+def test_only_mail_has_html() -> None:
+    assert rendered(via="ntfy").html == ""
+    assert rendered(via="email").html
+
+
+def webhook(**facts: Any) -> Message:
+    channel = TeamChannel(team=Team(name="P"), channel="webhook", secret="whsec_x", template="{}")
+    return messages.render(
+        Notification(
+            purpose="update",
+            channel="webhook",
+            key="k",
+            context={**FACTS, **facts},
+            team_channel=channel,
+            due_at=NOON,
+        )
+    )
+
+
+def test_a_program_gets_the_facts_and_nothing_it_could_answer_with(settings: Any) -> None:
+    settings.PAGERPAL_BASE_URL = "https://pager.example.org"
+
+    message = webhook(event="opened", at="2026-11-23T11:58:00+00:00")
+
+    assert message.event["type"] == "incident.opened"
+    assert message.event["timestamp"] == "2026-11-23T11:58:00+00:00"
+    assert message.event["data"]["number"] == 412
+    assert message.event["data"]["url"] == "https://pager.example.org/incidents/412"
+    assert "t0ken" not in json.dumps(message.event)
+    assert (message.secret, message.template) == ("whsec_x", "{}")
+
+
+def test_every_purpose_has_words_of_its_own() -> None:
+    names = {"page", "growth", "ask_owner", "update", "reminder", "handover", "notice"}
+
+    for name in names:
+        assert get_template(f"notifications/default/{name}.txt")
+
+
+def test_all_words_are_marked_for_translation() -> None:
+    """What is not inside a tag is only facts, marks and numbers."""
+    folder = settings.BASE_DIR / "templates" / "notifications"
+    for file in folder.glob("*/*.txt"):
+        text = re.sub(
+            r"{% blocktranslate.*?{% endblocktranslate %}", "", file.read_text(), flags=re.S
+        )
+        left = re.sub(r"{%.*?%}|{{.*?}}", "", text)
+        assert not re.search(r"[A-Za-z]{2}", left), f"{file.name}: {left.strip()}"
