@@ -312,6 +312,7 @@ class Admission:
                 "labels": alert.labels,
                 "started_at": alert.started_at or row.started_at,
                 "occurred_at": alert.occurred_at or row.occurred_at,
+                "resolve_after": alert.resolve_after,
             }
             if row.answered_at:  # what a later post is compared with
                 del said["started_at"], said["severity"]
@@ -425,6 +426,7 @@ class Admission:
             first_at=self.now,
             last_at=self.now,
             occurred_at=alert.occurred_at,
+            resolve_after=alert.resolve_after,
             is_test=alert.is_test,
         )
         row.look_at = look_at(row, alert, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from alertsources import grouping
@@ -50,6 +50,8 @@ class CleanAlert:
     is_always_news: bool = False
     # When the sender saw this state.
     occurred_at: datetime | None = None
+    # Ends it unless it is repeated, where its source has no time of its own for that.
+    resolve_after: timedelta | None = None
     is_test: bool = False
     is_record_only: bool = False
     # Somebody tries the source out: it pages only them, or whom the policy says.
@@ -82,8 +84,9 @@ def clean(alert: ParsedAlert, source: AlertSource) -> CleanAlert:
         ),
         started_at=alert.started_at,
         closes_group=alert.closes_group and bool(alert.group),
-        note=_foreign_team(alert.team, source),
+        note=f"{_foreign_team(alert.team, source)} {_without_end(alert, source)}".strip(),
         occurred_at=alert.occurred_at,
+        resolve_after=alert.resolve_after,
         is_test=alert.is_test,
         is_record_only=alert.is_record_only,
     )
@@ -138,6 +141,13 @@ def _foreign_team(asked: str, source: AlertSource) -> str:
         f"The sender asked for team {asked}, but this key belongs to {source.team}: "
         f"{source.team} is paged."
     )
+
+
+def _without_end(alert: ParsedAlert, source: AlertSource) -> str:
+    if not alert.resolve_after or source.auto_resolve_after or alert.status != FIRING:
+        return ""
+    days = alert.resolve_after.days
+    return f"{source.name} never tells its end: it ends when it was not repeated for {days} days."
 
 
 def _cut(text: str, limit: int) -> str:

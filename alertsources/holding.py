@@ -51,7 +51,7 @@ def hold_of(row: Alert, alert: CleanAlert, *, now: datetime) -> Hold | None:
 
 def look_at(row: Alert, alert: CleanAlert, hold: Hold | None) -> datetime | None:
     """When the alert is to be judged without a post: the first of all that can end by itself."""
-    after = alert.verdict.auto_resolve_after
+    after = _resolve_after(alert)
     moments = [
         hold.until if hold else None,
         row.last_at + after if after else None,
@@ -64,10 +64,15 @@ def is_over(row: Alert, alert: CleanAlert, source: AlertSource, *, now: datetime
     """Who ends the alert now without a word from its sender, in words; empty: nobody."""
     if row.is_test and now >= row.first_at + TEST_FOR:
         return "the end of the test"
-    after = alert.verdict.auto_resolve_after
+    after = _resolve_after(alert)
     if after and now >= row.last_at + after:
         return f"{source.name}: not repeated for {after}"
     return ""
+
+
+def _resolve_after(alert: CleanAlert) -> timedelta | None:
+    """What the source says counts before what its sender's kind of message brings along."""
+    return alert.verdict.auto_resolve_after or alert.resolve_after
 
 
 def kept(alert: CleanAlert) -> dict[str, Any]:
@@ -103,6 +108,7 @@ def remembered(row: Alert) -> CleanAlert:
         note=said.get("note", ""),
         is_test=row.is_test,
         is_record_only=bool(said.get("record_only")),
+        resolve_after=row.resolve_after,
         runs_policy=bool(said.get("runs_policy")),
     )
 

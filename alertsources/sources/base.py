@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 FIRING = "firing"
 RESOLVED = "resolved"
+
+# Certificates and domains that will expire are told once for each threshold, mostly a week apart,
+# and their renewal is never told.
+EXPIRY_TOLD_FOR = timedelta(days=8)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class ParsedAlert:
     occurred_at: datetime | None = None
     is_test: bool = False  # the sender's own test button
     is_record_only: bool = False  # kept, opens nothing
+    # For what never recovers: it is over when it was not repeated for so long.
+    resolve_after: timedelta | None = None
 
 
 @dataclass(frozen=True)

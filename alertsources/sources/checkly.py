@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from alertsources import signatures
 from alertsources.decoding import decode, text_of_body
 from alertsources.sources.base import (
+    EXPIRY_TOLD_FOR,
     FIRING,
     RESOLVED,
     Link,
@@ -76,8 +77,9 @@ Body; with two braces, not three, so that a quotation mark in a name breaks noth
     }}
 
 Subscribe the channel to checks or groups, with failure, degradation, recovery and SSL switched on.
-A notice about a certificate has no recovery: resolve its incident by hand. Should the channel have
-a webhook secret, put the same into this source's signing secret.
+A notice about a certificate has no recovery: its incident ends when none came for 8 days, or for
+the time that this source is told to wait. A test message looks like a failure of a check and pages
+like one. Should the channel have a webhook secret, put the same into this source's signing secret.
 """
     example: ClassVar[dict[str, Any]] = {
         "event": "Checkout API has failed",
@@ -138,6 +140,7 @@ def _alert(payload: dict[str, Any]) -> ParsedAlert:
         detail="\n".join(_details(payload)),
         severity=severity,
         labels=labels | _tags(payload.get("tags")),
+        resolve_after=EXPIRY_TOLD_FOR if kind == "ALERT_SSL" else None,
         links=(Link("result", html.unescape(first_text(payload, "link", "result_link"))),),
         occurred_at=time_of(payload.get("started_at")),
     )

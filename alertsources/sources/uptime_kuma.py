@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from alertsources.sources.base import (
+    EXPIRY_TOLD_FOR,
     FIRING,
     RESOLVED,
     Link,
@@ -45,7 +46,8 @@ Switch "Default enabled" and "Apply on all existing monitors" on to have all mon
 with a value such as warning, sets the severity of its alerts.
 
 Uptime Kuma sends each message once and never again: should PagerPal have been away when a monitor
-came up, resolve its incident by hand.
+came up, resolve its incident by hand. Notices about certificates and domains are never taken back:
+their incidents end when none came for 8 days, or for the time that this source is told to wait.
 """
     example: ClassVar[dict[str, Any]] = {
         "heartbeat": {
@@ -177,6 +179,7 @@ def _expiry(message: str, subject: str, days: str) -> ParsedAlert:
         title=f"{subject} expires in {days} days",
         detail=message,
         severity="warning",
+        resolve_after=EXPIRY_TOLD_FOR,
     )
     where, has_monitor, what = subject.rpartition("] ")
     name, has_address, url = where[1:].rpartition("][")

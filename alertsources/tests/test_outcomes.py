@@ -48,6 +48,7 @@ def alert_in_words(alert: CleanAlert) -> Iterator[str]:
         "test": alert.is_test,
         "record only": alert.is_record_only,
         "ends its group": alert.closes_group,
+        "ends by itself": alert.resolve_after is not None,
     }
     marks = "".join(f" [{word}]" for word, holds in is_so.items() if holds)
     yield f"  {alert.status} {alert.severity}{marks} {alert.key}: {alert.title}"
