@@ -1,6 +1,6 @@
 """What the dashboard and the admin's first page ask somebody to look after.
 
-Gaps to come, and alert sources of which nothing comes any more.
+Gaps to come, people whom nothing would reach, and alert sources of which nothing comes any more.
 """
 
 from __future__ import annotations
@@ -10,17 +10,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from alertsources.models import AlertSource
 from alertsources.silent import SilentSource, silent_sources
 from incidents import gaps
 from incidents.gaps import Gap
-from schedules import sight
-from schedules.models import User
+from incidents.models import EscalationStep
+from schedules import sight, troubles
+from schedules.models import Override, Rotation, RotationMember, User
 
 log = logging.getLogger(__name__)
 
 # The calendar has the rest.
 MOST = 8
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """Somebody who is or may come on call, and why no message would reach them."""
+
+    person: User
+    why: str
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,18 @@ class Attention:
     # The longest silent first, up to MOST, and how many more.
     silent: list[SilentSource] = field(default_factory=list)
     more_silent: int = 0
+    # Those whom no gap names already.
+    unreached: list[Unreached] = field(default_factory=list)
+    more_unreached: int = 0
 
     @property
     def digest(self) -> Any:
         """Stands for what is shown."""
         shown = [(gap.rotation.pk, gap.starts_at, gap.ends_at, gap.why) for gap in self.gaps]
         silent = [(one.thread, one.words) for one in self.silent]
-        return shown, self.more, sorted(self.may_cover), self.has_failed, silent, self.more_silent
+        unreached = [(one.person.pk, one.why) for one in self.unreached]
+        more = self.more, self.more_silent, self.more_unreached
+        return shown, sorted(self.may_cover), self.has_failed, silent, unreached, more
 
 
 def of(user: User, now: datetime) -> Attention:
@@ -51,10 +67,25 @@ def of(user: User, now: datetime) -> Attention:
         found = gaps.coming(sight.teams_of(user), now)
         teams = {gap.rotation.team_id for gap in found}
         may_cover = sight.may_cover(user, teams)
+        quiet |= _unreached(user, found, now)
         return Attention(found[:MOST], max(0, len(found) - MOST), may_cover, **quiet)
     except Exception:
         log.exception("the gaps to come cannot be told")
         return Attention(has_failed=True, **quiet)
+
+
+def _unreached(user: User, found: list[Gap], now: datetime) -> dict[str, Any]:
+    """People in the rotations, covers and policies of the person's teams."""
+    rotations = Rotation.objects.filter(team__in=sight.teams_of(user), is_active=True)
+    steps = EscalationStep.objects.filter(policy__team__in=sight.teams_of(user))
+    covers = Override.objects.not_over(now).filter(rotation__in=rotations)
+    places = RotationMember.objects.filter(rotation__in=rotations)
+    in_line = Q(pk__in=places.values("user")) | Q(pk__in=covers.values("user")) | Q(steps__in=steps)
+    people = list(User.objects.filter(in_line, is_active=True).distinct())
+    named = {person for gap in found for person in gap.people}
+    why = troubles.of_people(person for person in people if person not in named)
+    listed = [Unreached(person, why[person.pk]) for person in people if person.pk in why]
+    return {"unreached": listed[:MOST], "more_unreached": max(0, len(listed) - MOST)}
 
 
 def _silent(user: User, now: datetime) -> list[SilentSource]:

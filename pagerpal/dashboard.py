@@ -23,8 +23,8 @@ from incidents.views import rows
 from notifications.models import ContactMethod
 from pagerpal import attention, health
 from pagerpal.models import WorkerHeartbeat
-from schedules import sight
-from schedules.duty import Duty, duties_at
+from schedules import sight, troubles
+from schedules.duty import Duty, duties_at, with_troubles
 from schedules.models import Rotation, Team, User
 from schedules.sight import teams_of
 
@@ -98,7 +98,8 @@ def on_duty(user: User, now: datetime) -> list[Duty]:
     """
     theirs = Q(team__in=teams_of(user)) | sight.has_turns(user, since=now)
     rotations = Rotation.objects.filter(theirs, is_active=True, team__is_active=True)
-    return duties_at(rotations.select_related("team"), now)
+    duties = duties_at(rotations.select_related("team"), now)
+    return with_troubles(duties, troubles.of_people(duty.person for duty in duties))
 
 
 def set_up(now: datetime) -> list[Task]:
@@ -174,6 +175,7 @@ def _said_of(duty: Duty) -> tuple[Any, ...]:
         str(duty.person),
         duty.is_gap,
         duty.until,
+        duty.trouble,
         duty.then and (str(duty.then.person), duty.then.why),
         following and (str(following.person), following.starts_at),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from itertools import groupby
@@ -217,6 +217,7 @@ class Load:
     nights: int
     weekends: int
     colour: int
+    trouble: str = ""  # why no message could reach them, to follow their name
 
     @property
     def days(self) -> str:
@@ -347,7 +348,9 @@ def _items(shifts: Iterable[PlannedShift], pen: Pen) -> list[Item]:
     return [Item(pen.draw(one), length(one.starts_at, one.ends_at, pen.zone)) for one in shifts]
 
 
-def loads(plans: Plans, span: Span, pen: Pen) -> list[Load]:
+def loads(
+    plans: Plans, span: Span, pen: Pen, troubles: Mapping[int, str] | None = None
+) -> list[Load]:
     """What each person carries on this page, in all of its rotations together; most first.
 
     A night is one in which they are on call at 3 o'clock, a weekend one of which they have any
@@ -359,7 +362,10 @@ def loads(plans: Plans, span: Span, pen: Pen) -> list[Load]:
         if shift.person and begins < ends:
             stretches[shift.person].append((begins, ends))
     found = [
-        _load(person, _united(parts), pen.colours.get(person.pk, 0))
+        replace(
+            _load(person, _united(parts), pen.colours.get(person.pk, 0)),
+            trouble=(troubles or {}).get(person.pk, ""),
+        )
         for person, parts in stretches.items()
     ]
     return sorted(found, key=lambda load: (-load.time, load.person.name, load.person.pk))

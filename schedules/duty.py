@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schedules import oncall
@@ -25,6 +25,7 @@ class Duty:
     shift: PlannedShift | None
     then: PlannedShift | None
     following: PlannedShift | None
+    trouble: str = ""  # why no message could reach whoever is on call, to follow their name
 
     @property
     def person(self) -> User | None:
@@ -47,6 +48,14 @@ def duties_at(rotations: Iterable[Rotation], at: datetime) -> list[Duty]:
     unknown = [duty.rotation for duty in found if duty.following is None]
     further = {duty.rotation.pk: duty for duty in _duties(unknown, at, FAR)} if unknown else {}
     return [further.get(duty.rotation.pk, duty) for duty in found]
+
+
+def with_troubles(duties: Iterable[Duty], known: Mapping[int, str]) -> list[Duty]:
+    """The same, with what `troubles.of_people` said of whoever is on call."""
+    return [
+        replace(duty, trouble=known.get(duty.person.pk, "")) if duty.person else duty
+        for duty in duties
+    ]
 
 
 def _duties(rotations: Sequence[Rotation], at: datetime, ahead: timedelta) -> list[Duty]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from schedules import editing, oncall, shifts
+from schedules import editing, oncall, shifts, troubles
 from schedules.editing import Changed
 from schedules.history import local
 from schedules.models import Override, Rotation, User
@@ -105,7 +105,7 @@ def notes(rotation: Rotation, now: datetime) -> list[str]:
 
 
 def _about_members(members: Sequence[User], team: set[int], rotation: Rotation) -> list[str]:
-    found = []
+    found = _unreached(members)
     for user in dict.fromkeys(members):
         if not user.is_active:
             found.append(f"{user} is switched off: nobody is on call in their turns.")
@@ -118,6 +118,16 @@ def _about_members(members: Sequence[User], team: set[int], rotation: Rotation) 
             f"{user} comes twice in a row: one turn goes on into the next." for user in doubled
         ]
     return found
+
+
+def _unreached(members: Sequence[User]) -> list[str]:
+    people = {user: user.pk for user in members if user.is_active}
+    why = troubles.of_people(people)
+    return [
+        format_html('<strong class="gap">{} {}.</strong>', user, why[pk])
+        for user, pk in people.items()
+        if pk in why
+    ]
 
 
 def _about_days(rotation: Rotation, now: datetime) -> list[str]:
@@ -273,16 +283,23 @@ def _who(shift: PlannedShift) -> SafeString | str:
 
 
 def people_now(rotations: Iterable[Rotation], now: datetime) -> list[tuple[Rotation, object]]:
-    """Each rotation with whoever is on call in it, ready to be shown: in five queries."""
+    """Each rotation with whoever is on call in it, ready to be shown: in six queries."""
     listed = list(rotations)
     found = oncall.plans(listed, now, now + shifts.ONE_SECOND)
-    return [(rotation, _now(found[rotation.pk], rotation)) for rotation in listed]
+    unreached = troubles.of_people(shift.person for planned in found.values() for shift in planned)
+    return [(rotation, _now(found[rotation.pk], rotation, unreached)) for rotation in listed]
 
 
-def _now(planned: Sequence[PlannedShift], rotation: Rotation) -> object:
+def _now(
+    planned: Sequence[PlannedShift], rotation: Rotation, unreached: Mapping[int, str]
+) -> object:
     if not rotation.is_active:
         return "nobody (switched off)"
-    return _who(planned[0]) if planned else NOBODY
+    if not planned:
+        return NOBODY
+    who, person = _who(planned[0]), planned[0].person
+    why = unreached.get(person.pk) if person else None
+    return format_html('{} <span class="gap">{}</span>', who, why) if why else who
 
 
 def on_call_column(now: datetime) -> Callable[[Rotation], object]:

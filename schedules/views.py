@@ -14,10 +14,10 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from schedules import calendar, feeds, oncall, sight
+from schedules import calendar, feeds, oncall, sight, troubles
 from schedules.calendar import Pen, Span
 from schedules.covering import LONGEST
-from schedules.duty import duty_in
+from schedules.duty import duty_in, with_troubles
 from schedules.models import EARLIEST, LATEST, Rotation, ScheduleChange, Team, User
 from schedules.oncall import PlannedShift
 
@@ -49,6 +49,7 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
         duties = [duty for duty in duties if duty.person == user]
     may = sight.may_cover(user, {rotation.team_id for rotation in rotations})
     people = calendar.people_in(plans)
+    unreached = troubles.of_people([*people, *(duty.person for duty in duties)])
     pen = Pen(user.time_zone, calendar.colours(people), _links(may, now))
     context = {
         "section": "calendar",
@@ -57,12 +58,12 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "zone": user.time_zone,
         "rotations": rotations,
-        "duties": duties if asked.span.holds(now) else [],
+        "duties": with_troubles(duties, unreached) if asked.span.holds(now) else [],
         "weeks": calendar.weeks(rotations, plans, asked.span, pen),
         "agenda": calendar.agenda(plans, asked.span, now, pen),
         "several": len(rotations) > 1,
         "no_team": asked.team is None,
-        "loads": calendar.loads(plans, asked.span, pen),
+        "loads": calendar.loads(plans, asked.span, pen, unreached),
         "gaps": calendar.gaps(plans, asked.span, now),
         "may_cover": bool(may),
         "changes": _changes(asked.team),

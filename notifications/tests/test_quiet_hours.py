@@ -21,8 +21,9 @@ MORNING = at("2026-11-24 06:00")
 @pytest.fixture
 def alice() -> User:
     """Sleeps from 21:00 to 06:00 UTC."""
-    hours = {"quiet_from": time(22), "quiet_until": time(7)}
-    return make_user(email=True, time_zone="Europe/Berlin", **hours)
+    return make_user(
+        email=True, time_zone="Europe/Berlin", quiet_from=time(22), quiet_until=time(7)
+    )
 
 
 def due() -> list[tuple[str, datetime]]:
