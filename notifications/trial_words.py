@@ -17,7 +17,7 @@ MINUTES = int(VALID_FOR.total_seconds() // 60)
 def words(notification: Notification, facts: Mapping[str, Any]) -> Words | None:
     """What this notification tries; None where it tries nothing, or a whole run of rules."""
     if notification.purpose == Purpose.VERIFY and facts.get("seed"):
-        values = {"code": code_for(str(facts["seed"])), "minutes": str(MINUTES)}
+        values = {"code": code_for(str(facts["seed"])), "minutes": MINUTES}
         return wording.say(notification.channel, "verify", values)
     if notification.purpose == Purpose.TEST and facts.get("trial"):
         return wording.say(notification.channel, "test", {})
