@@ -277,11 +277,10 @@ class Site:
         found: Pool = wait_until(find, why=program)
         return found
 
-    def start_web(self) -> Program:
+    def start_web(self, application: str = "pagerpal.wsgi", **environment: str) -> Program:
         """gunicorn as `serve` would start it, answering."""
-        program = self.start(
-            "-m", "gunicorn", "-c", str(ROOT / "pagerpal/gunicorn_conf.py"), "pagerpal.wsgi"
-        )
+        config = str(ROOT / "pagerpal/gunicorn_conf.py")
+        program = self.start("-m", "gunicorn", "-c", config, application, **environment)
         wait_until(lambda: get(f"{self.url}/health/live")[0] == 200, why=program)
         return program
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import shutil
 import socket
+import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from alertsources.models import AlertSource, ReceivedPayload
+from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.tests.bodies import Recorded, recorded
+from alertsources.tests.sns import HOST, TOKEN, TOPIC, own_certificate, signed
 from incidents.models import Incident
 from notifications.models import Notification
 from pagerpal.testing import make_policy, make_source, make_team, make_user
@@ -107,6 +112,74 @@ def test_a_key_is_found_in_every_place_and_shown_in_no_log(site: Site) -> None:
     assert KEY not in web.log
     for _, headers in PLACES:
         assert all(value.rpartition(" ")[2] not in web.log for value in headers.values())
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is missing")
+def test_curl_brings_the_key_in_every_place(site: Site) -> None:
+    make_source(make_team(), key=KEY)
+    site.start_web()
+    userinfo = site.url.replace("://", f"://pagerpal:{KEY}@")
+    places = [(f"{site.url}{path}", headers) for path, headers in PLACES]
+
+    for number, (url, headers) in enumerate([*places, (f"{userinfo}/api/v1/alerts", {})]):
+        options = [option for pair in headers.items() for option in ("-H", ": ".join(pair))]
+        body = json.dumps({"title": f"Alert {number}"})
+        command = ["curl", "-sS", "-m", "10", "-w", "%{http_code}", *options, "-d", body, url]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert answer.endswith("202"), (url, answer)
+
+    assert Incident.objects.count() == len(PLACES) + 1
+
+
+def test_the_same_alert_from_16_connections_at_once_makes_one_incident(site: Site) -> None:
+    """As two Alertmanagers that watch each other send it, only harder; 20 times."""
+    make_source(make_team(), key=KEY)
+    site.start_web()
+    start = threading.Barrier(16)
+
+    def post(body: bytes) -> int:
+        server = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+        server.connect()
+        start.wait(30)
+        server.request("POST", "/api/v1/alerts", body, {"X-API-Key": KEY} | JSON)
+        status = server.getresponse().status
+        server.close()
+        return status
+
+    with ThreadPoolExecutor(16) as pool:
+        for number in range(20):
+            body = json.dumps({"title": f"Alert {number}", "external_id": str(number)}).encode()
+            assert set(pool.map(post, [body] * 16)) == {202}
+
+    assert Incident.objects.count() == Alert.objects.count() == 20
+    assert set(Alert.objects.values_list("count", flat=True)) == {16}
+    assert ReceivedPayload.objects.count() == 20 * 16
+
+
+def test_a_topic_of_sns_confirms_itself_and_brings_its_alarm(site: Site) -> None:
+    source = make_source(make_team(), kind="cloudwatch", key=KEY)
+    pem, asked = site.folder / "own.pem", site.folder / "asked.txt"
+    pem.write_text(own_certificate())
+    environment = {"AMAZON_PEM": str(pem), "AMAZON_ASKED": str(asked)}
+    site.start_web("pagerpal.tests.wsgi_with_amazon", **environment)
+    sender = Sender(site)
+
+    def deliver(body: bytes) -> int:
+        headers = {"Content-Type": "text/plain; charset=UTF-8"} | basic("sns", KEY)
+        return sender.send("/api/v1/alerts/cloudwatch", body, headers)[0]
+
+    alarm = {"AlarmName": "cpu", "AlarmArn": "arn:cpu", "NewStateValue": "ALARM"}
+    notification = {"Type": "Notification", "Message": json.dumps(alarm)}
+    assert deliver(signed()) == 202
+    assert deliver(signed(**notification)) == 202
+    assert deliver(signed(**notification, Signature="AAAA")) == 403
+    assert deliver(signed(**notification, TopicArn=f"{TOPIC}-2")) == 403
+
+    source.refresh_from_db()
+    assert source.topic_arn == TOPIC
+    assert Incident.objects.get().title == "cpu"
+    confirmations = [url for url in asked.read_text().splitlines() if "Confirm" in url]
+    assert [url.startswith(f"{HOST}/?") and TOKEN in url for url in confirmations] == [True]
 
 
 def exchange(site: Site, request: bytes) -> bytes:
