@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
@@ -16,11 +15,10 @@ from django.utils.safestring import SafeString
 from alertsources.forms import AlertSourceForm
 from alertsources.keys import OVERLAP, give_key, set_key
 from alertsources.kind_admin import KindTools
-from alertsources.mail.addresses import address_of
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.reprocessing_admin import Reprocessing
 from alertsources.rule_admin import RuleInline, what_rules_say
-from alertsources.setting_up import setup_parts
+from alertsources.setting_up import address_for, address_with_key, set_up_of, shell_line
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
 
@@ -63,6 +61,7 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
                 "When it pages",
                 {"fields": ["wait_for", "auto_resolve_after", "limit_per_minute", "test_person"]},
             ),
+            ("How long it keeps", {"fields": ["keep_days"]}),
         ]
         if obj is None:
             return facts
@@ -100,23 +99,19 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
         self.message_user(request, f"The old keys work for another {hours} hours.")
 
     def _show_once(self, request: HttpRequest, source: AlertSource, key: str) -> None:
-        base = settings.PAGERPAL_BASE_URL
         text = format_html(
             "The key of {} is shown only now: <code>{}</code><br>"
-            "Address with the key in it: <code>{}/in/{}</code><br>"
-            "To try it: <code>curl -X POST {}/api/v1/alerts/generic -H 'X-API-Key: {}' "
-            '-d \'{{"title": "Test of {}", "severity": "critical"}}\'</code>',
-            *(source.name, key, base, key, base, key, source.name),
+            "Address with the key in it: <code>{}</code><br>"
+            "To try it, which pages for real: <code>{}</code>",
+            *(source.name, key, address_with_key(key), shell_line(source, key)),
         )
         self.message_user(request, text, messages.WARNING)
 
     @admin.display(description="address")
     def address(self, source: AlertSource) -> SafeString:
-        base = settings.PAGERPAL_BASE_URL
         return format_html(
-            "<code>{0}/api/v1/alerts/{1}</code> with the key in a header, "
-            "or <code>{0}/in/</code> followed by the key",
-            *(base, source.kind),
+            "<code>{}</code> with the key in a header, or <code>{}</code> followed by the key",
+            *(address_for(source), address_with_key("")),
         )
 
     @admin.display(description="key")
@@ -129,18 +124,12 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
 
     @admin.display(description="set-up")
     def set_up(self, source: AlertSource) -> SafeString:
-        parts = setup_parts(
-            source.kind,
-            url=f"{settings.PAGERPAL_BASE_URL}/api/v1/alerts/{source.kind}",
-            key=source.masked_api_key,
-            mail=address_of(source.name, source.masked_api_key),
-        )
         return format_html_join(
             "",
             "{}",
             (
                 (format_html(SNIPPET if part.is_snippet else "<pre>{0}</pre>", part.text),)
-                for part in parts
+                for part in set_up_of(source)
             ),
         )
 

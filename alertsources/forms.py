@@ -1,4 +1,4 @@
-"""The admin's form for alert sources: what the database cannot check."""
+"""The forms of alert sources, in the admin and on their own page: what no database can check."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 from django import forms
 
-from alertsources.kind_admin import KindForm
+from alertsources.kind_forms import KindForm
 from alertsources.models import AlertSource
+from alertsources.switching import TEAM_IS_OFF
 
 
 class AlertSourceForm(KindForm):
@@ -16,7 +17,7 @@ class AlertSourceForm(KindForm):
         fields = [
             *("team", "name", "kind", "policy", "default_severity"),
             *("group_by", "group_labels", "is_active"),
-            *("wait_for", "auto_resolve_after", "limit_per_minute", "test_person"),
+            *("wait_for", "auto_resolve_after", "limit_per_minute", "test_person", "keep_days"),
         ]
 
     def clean_group_labels(self) -> list[str]:
@@ -32,4 +33,6 @@ class AlertSourceForm(KindForm):
             self.add_error("policy", f"This policy pages {policy.team}, not {team}.")
         if cleaned.get("group_by") == "labels" and not cleaned.get("group_labels"):
             self.add_error("group_labels", "Name at least one label to group by.")
+        if cleaned.get("is_active") and team and not team.is_active:
+            self.add_error("is_active", TEAM_IS_OFF.format(team))
         return cleaned

@@ -56,7 +56,8 @@ def _too_old(source: AlertSource, before: datetime) -> list[int]:
     """The oldest, up to a batch.
 
     The newest message about an open incident stays, as that incident shows it; so does the newest
-    of the source, which tells since when nothing has come.
+    of the source, which tells since when nothing has come, and what was taken in once more, which
+    tells that its copies did not come from outside.
     """
     old = source.payloads.filter(received_at__lt=before)
     heard = source.payloads.filter(is_test=False, reprocessed_from=None)
@@ -64,17 +65,16 @@ def _too_old(source: AlertSource, before: datetime) -> list[int]:
     newest = list(by_time.values_list("pk", flat=True)[:1])
     newer = ReceivedPayload.objects.filter(incident=OuterRef("incident"), pk__gt=OuterRef("pk"))
     is_over = Q(incident__isnull=True) | Q(incident__state=Incident.State.RESOLVED)
-    unneeded = old.filter(is_over | Exists(newer)).exclude(pk__in=newest)
+    copies = ReceivedPayload.objects.filter(reprocessed_from=OuterRef("pk"))
+    unneeded = old.filter(is_over | Exists(newer), ~Exists(copies)).exclude(pk__in=newest)
     rows = unneeded.order_by("received_at").values_list("pk", Length("body"))
     return _within(list(rows[:MOST_ROWS]))
 
 
 def _delete(pks: list[int]) -> None:
-    with transaction.atomic():
-        ReceivedPayload.objects.filter(reprocessed_from__in=pks).update(reprocessed_from=None)
-        # Not by the ORM, which would read the bodies first.
-        with connection.cursor() as cursor:
-            cursor.execute(DELETE.format(", ".join(["%s"] * len(pks))), pks)
+    """Not by the ORM, which would read the bodies first."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(DELETE.format(", ".join(["%s"] * len(pks))), pks)
 
 
 def _within(rows: list[tuple[int, int]]) -> list[int]:

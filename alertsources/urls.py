@@ -6,6 +6,8 @@ No redirect here: it would turn a monitor's POST into a GET.
 from django.urls import path, re_path
 
 from alertsources import ingest, silence_api, views
+from alertsources.source_pages import acts
+from alertsources.source_pages import views as pages
 
 NUMBER = r"(?P<pk>\d{1,18})"
 
@@ -22,6 +24,17 @@ urlpatterns = [
         r"^api/v1/silences/(?P<pk>\d{1,18})/end/?$", silence_api.silence_end, name="api-silence-end"
     ),
     path("incidents/<int:pk>/silence", views.silence_incident, name="silence_incident"),
+    path("alert-sources", pages.source_list, name="sources"),
+    path("alert-sources/new", acts.source_new, name="source_new"),
+    path("alert-sources/<int:pk>", pages.source_page, name="source"),
+    path("alert-sources/<int:pk>/live", pages.source_live, name="source_live"),
+    path("alert-sources/<int:pk>/edit", acts.source_edit, name="source_edit"),
+    path("alert-sources/<int:pk>/key", acts.source_key, name="source_key"),
+    path("alert-sources/<int:pk>/switch", acts.source_switch, name="source_switch"),
+    path("alert-sources/<int:pk>/test", acts.source_test, name="source_test"),
+    path(
+        "alert-sources/<int:pk>/messages/<int:number>", pages.source_message, name="source_message"
+    ),
     path("silences/<int:pk>/end", views.end_silence, name="end_silence"),
     path("incidents/<int:pk>/alerts", views.incident_alerts, name="incident-alerts"),
 ]

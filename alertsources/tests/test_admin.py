@@ -39,6 +39,7 @@ def fields(**changed: Any) -> dict[str, Any]:
         "group_labels": "[]",
         "is_active": "on",
         "limit_per_minute": "30000",
+        "keep_days": "14",
         "rules-TOTAL_FORMS": "0",
         "rules-INITIAL_FORMS": "0",
         **changed,

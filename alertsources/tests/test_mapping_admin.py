@@ -252,7 +252,7 @@ def form_of(source: AlertSource, **changed: Any) -> dict[str, Any]:
     return {
         **{"team": source.team_id, "name": source.name, "kind": source.kind},
         **{"default_severity": "high", "group_by": "sender", "group_labels": "[]"},
-        **{"is_active": "on", "limit_per_minute": 30000},
+        **{"is_active": "on", "limit_per_minute": 30000, "keep_days": 14},
         **{"rules-TOTAL_FORMS": 0, "rules-INITIAL_FORMS": 0},
         **changed,
     }

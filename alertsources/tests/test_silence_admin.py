@@ -126,6 +126,7 @@ def source_form(source: AlertSource, **rule: Any) -> dict[str, Any]:
         "group_labels": "[]",
         "is_active": "on",
         "limit_per_minute": "100",
+        "keep_days": "14",
         "wait_for": "00:05:00",
         "rules-TOTAL_FORMS": "1",
         "rules-INITIAL_FORMS": "0",

@@ -1,0 +1,27 @@
+"""Carries a new key to the one page that shows it, in the reader's own cookie: it is not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib import messages
+from django.contrib.messages.storage.base import Message
+from django.http import HttpRequest
+
+from alertsources.models import AlertSource
+
+
+def show_once(request: HttpRequest, source: AlertSource, key: str) -> None:
+    """Say the new key on the next page that this person sees, and nowhere else."""
+    text = f"The key of {source.name} is shown only now: {key}"
+    messages.warning(request, text, extra_tags=_tag(source))
+
+
+def shown_once(said: Iterable[Message], source: AlertSource) -> str:
+    """The new key of this source among what is said on this page, if there is one."""
+    tags = {one.extra_tags: str(one.message) for one in said if one.extra_tags}
+    return tags.get(_tag(source), "").rpartition(" ")[2]
+
+
+def _tag(source: AlertSource) -> str:
+    return f"new-key new-key-{source.pk}"
