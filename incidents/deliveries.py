@@ -70,9 +70,10 @@ def is_still_wanted(*, notification: Notification, **_: Any) -> bool:
     if notification.purpose != Notification.Purpose.PAGE:
         return Incident.objects.filter(pk=ids[0]).exclude(state=Incident.State.RESOLVED).exists()
     number = notification.ref.partition("page:")[2]
-    pages = Page.objects.filter(pk=number if number.isdecimal() else None)
-    state = Incident.State.TRIGGERED
-    return pages.filter(incident__state=state, incident__episode=F("episode")).exists()
+    present = Page.objects.filter(
+        incident__state=Incident.State.TRIGGERED, incident__episode=F("episode")
+    )
+    return number.isdecimal() and present.filter(pk=int(number)).exists()
 
 
 def _count(pk: int) -> bool:

@@ -247,7 +247,7 @@ def _undelivered(rows: _Rows, text: str) -> None:
 
 
 def _is_still_wanted(mine: Notification) -> bool:
-    answers = still_wanted.send(sender=Notification, notification=mine)
+    answers: list[tuple[Any, Any]] = still_wanted.send(sender=Notification, notification=mine)
     return all(answer is not False for _, answer in answers)
 
 
@@ -389,7 +389,7 @@ def _pull_forward(rows: _Rows, why: str) -> bool:
     following = min(untried, key=lambda row: (row.due_at, row.pk), default=None)
     if following is None or following.due_at <= now:
         return False
-    same = Notification.objects.filter(ref=mine.ref, user=mine.user_id).exclude(pk=mine.pk)
+    same = Notification.objects.filter(ref=mine.ref, user=mine.user_id).exclude(key=mine.key)
     if same.taken().exists():
         return False
     following.due_before_pull = following.due_before_pull or following.due_at

@@ -18,7 +18,7 @@ from incidents import engine, rounds
 from incidents.models import EscalationPolicy, EscalationStep, Incident
 from notifications import dispatch
 from notifications.channels import base
-from notifications.channels.base import Deadline, Message, Receipt, SendError
+from notifications.channels.base import Channel, Deadline, Message, Receipt, Report, SendError
 from notifications.models import ContactMethod
 from schedules.models import Membership, Rotation, RotationMember, Team, User
 
@@ -136,8 +136,9 @@ class RecordingChannel:
     address_label: ClassVar[str] = "Address"
     example_address: ClassVar[str] = "topic-alice"
 
-    def __init__(self, slug: str, kind: str, recorder: Recorder) -> None:
-        self.slug, self.kind = slug, kind
+    def __init__(self, played: Channel, recorder: Recorder) -> None:
+        self.slug, self.kind = played.slug, played.kind
+        self.receipt_within = getattr(played, "receipt_within", None)
         self.recorder = recorder
 
     def needs(self) -> list[str]:
@@ -149,6 +150,9 @@ class RecordingChannel:
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         return self.recorder.accept(self.slug, address, message)
 
+    def ask(self, provider_id: str, deadline: Deadline) -> Report | None:
+        return self.recorder.reports.get(provider_id)
+
 
 class Recorder:
     """Every message of a test, in order. Messages nobody asked for fail the test at its end."""
@@ -158,6 +162,7 @@ class Recorder:
         self.failures: list[tuple[str, SendError]] = []
         self.broken: dict[str, SendError] = {}
         self.on_send: Callable[[Message], None] | None = None
+        self.reports: dict[str, Report] = {}
 
     def accept(self, channel: str, address: str, message: Message) -> Receipt:
         if self.on_send:
@@ -193,8 +198,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Recorde
     settings.NOTIFICATION_SENDING_ENABLED = True
     playing = Recorder()
     for slug, channel in list(base.registry.items()):
-        playing_it = RecordingChannel(slug, channel.kind, playing)
-        monkeypatch.setitem(base.registry, slug, playing_it)
+        monkeypatch.setitem(base.registry, slug, RecordingChannel(channel, playing))
     yield playing
     playing.expect_none()
 

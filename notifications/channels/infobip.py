@@ -155,13 +155,14 @@ def _report(provider_id: str, one: Mapping[str, Any]) -> Report:
         return Report(provider_id)
     group, number = _number(status, "groupId"), _number(status, "id")
     failed = group in {UNDELIVERABLE, EXPIRED, REJECTED} and number != DUPLICATE
-    words = _words(status)
+    arrived = (group, number) == (DELIVERED, TO_HANDSET)
+    words = "" if arrived else _words(status)
     if failed and isinstance(error, Mapping) and _number(error, "id"):
         words = f"{words}, {one_line(str(error.get('name') or error.get('id')))}"
     return Report(
         provider_id,
         words[:300],
-        is_delivered=(group, number) == (DELIVERED, TO_HANDSET),
+        is_delivered=arrived,
         has_failed=failed,
     )
 

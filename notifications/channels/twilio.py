@@ -131,7 +131,7 @@ def report(sid: str, status: Any, code: Any) -> Report:
     """What one of Twilio's states means."""
     state = one_line(str(status or ""))
     number = int(code) if str(code or "").isdecimal() else 0
-    parts = [state, HINTS.get(number, "")]
+    parts = ["" if state == "delivered" else state, HINTS.get(number, "")]
     text = ": ".join(part for part in parts if part)
     return Report(
         provider_id=sid,

@@ -245,13 +245,18 @@ def test_trouble_of_the_provider_is_worth_another_try(
     assert "<" not in error.text
 
 
+def refused(slug: str, status: int, text: str = "refused", **headers: str) -> Reply:
+    if slug in TWILIO:
+        return twilio_error(status, 20429 if status == 429 else 21211, text, **headers)
+    return infobip_error(status, f"E{status}", text, **headers)
+
+
 @pytest.mark.parametrize("slug", ALL)
 def test_too_many_requests_wait_as_long_as_the_provider_asks(
     company: PhoneCompany, slug: str
 ) -> None:
     headers = {"Retry-After": "2"}
-    busy = twilio_error if slug in TWILIO else infobip_error
-    company.faults = [busy(429, 20429 if slug in TWILIO else "E429", **headers)]  # type: ignore[operator]
+    company.faults = [refused(slug, 429, **headers)]
 
     error = error_of(slug)
 
@@ -260,9 +265,8 @@ def test_too_many_requests_wait_as_long_as_the_provider_asks(
 
 @pytest.mark.parametrize("slug", ALL)
 def test_secrets_and_numbers_stay_out_of_the_words(company: PhoneCompany, slug: str) -> None:
-    refuse = twilio_error if slug in TWILIO else infobip_error
     text = f"{TOKEN} {API_KEY} is wrong for {NUMBER}"
-    company.faults = [refuse(400, 21211 if slug in TWILIO else "E400", text)]  # type: ignore[operator]
+    company.faults = [refused(slug, 400, text)]
 
     error = error_of(slug)
 
@@ -332,9 +336,7 @@ def test_what_twilio_knows_of_a_message(
 
     told = "delivered" if report.is_delivered else "failed" if report.has_failed else "on its way"
     assert (report.provider_id, told) == (sid, outcome)
-    assert report.text == (
-        f"{status}: the phone is off or has no network (30003)" if code else status
-    )
+    assert ("the phone is off or has no network (30003)" in report.text) == bool(code)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Pages by SMS through Twilio and Infobip, both played on loopback, from alert to receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from incidents import lifecycle
+from incidents.lifecycle import Actor, Opening
+from incidents.models import Incident
+from notifications import receipts
+from notifications.channels.base import Report
+from notifications.models import ContactMethod, Notification
+from notifications.tests.phone_companies import (
+    NUMBER,
+    PhoneCompany,
+    half,
+    infobip_answer,
+    infobip_error,
+    phone_company,
+    twilio_error,
+)
+from notifications.tests.servers import Reply
+from pagerpal.testing import NOON, make_policy, make_team, make_user, minutes, run_worker, seconds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def company(settings: Any) -> Iterator[PhoneCompany]:
+    settings.NOTIFICATION_SENDING_ENABLED = True
+    settings.SMS_PROVIDERS = ["twilio", "infobip"]
+    with phone_company(settings) as playing:
+        yield playing
+
+
+@pytest.fixture
+def incident(company: PhoneCompany) -> Incident:
+    """Paged to alice by SMS, to bob five minutes later."""
+    people = [make_user(name, ntfy=False) for name in ("alice", "bob")]
+    for place, user in enumerate(people):
+        ContactMethod.objects.create(user=user, channel="sms", address=f"{NUMBER[:-1]}{place}")
+    team = make_team("Platform", *people)
+    policy = make_policy(team, *people)
+    return lifecycle.open_incident(Opening(team=team, policy=policy, title="Disk full"), now=NOON)
+
+
+def by(company: PhoneCompany) -> list[str]:
+    return ["twilio" if "2010-04-01" in one.path else "infobip" for one in company.taken]
+
+
+def newest() -> Notification:
+    return Notification.objects.order_by("-settled_at", "-pk")[0]
+
+
+def failed(*, now: Any) -> int:
+    """Twilio says later of its message that it did not arrive."""
+    said = Report(newest().provider_id, "undelivered (30007)", has_failed=True)
+    return receipts.receive([said], ["sms_twilio"], now=now)
+
+
+def timeline(incident: Incident) -> str:
+    return "\n".join(incident.timeline.order_by("pk").values_list("text", flat=True))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        twilio_error(503, 20503),
+        twilio_error(401, 20003),
+        twilio_error(429, 20429, **{"Retry-After": "2"}),
+        Reply(200, "<html>a proxy</html>"),
+        half(Reply(201, '{"sid":"SM0123456789","status":"queued"}')),
+    ],
+)
+def test_what_one_company_does_not_take_the_other_does_at_once(
+    company: PhoneCompany, incident: Incident, fault: Reply
+) -> None:
+    company.faults = [fault]
+
+    run_worker(NOON)
+
+    assert by(company) == ["infobip"]
+    assert "sms to alice: tried, will be tried again" in timeline(incident)
+    assert newest().state == "sent"
+
+
+def test_what_neither_takes_calls_the_next_step_when_all_tries_are_used(
+    company: PhoneCompany, incident: Incident
+) -> None:
+    company.faults = [twilio_error(401, 20003), infobip_error(401, "E401")]
+
+    run_worker(NOON)
+
+    assert [one.to for one in company.taken] == [f"{NUMBER[:-1]}1"]
+    assert "check INFOBIP_API_KEY" in timeline(incident)
+
+
+def test_a_text_that_is_refused_with_200_goes_on_too(
+    company: PhoneCompany, incident: Incident, settings: Any
+) -> None:
+    settings.SMS_PROVIDERS = ["infobip", "twilio"]
+    company.faults = [infobip_answer("x", 5, 12, "REJECTED_NOT_ENOUGH_CREDITS")]
+
+    run_worker(NOON)
+
+    assert by(company) == ["twilio"]
+
+
+def test_what_did_not_arrive_is_sent_by_the_other_company(
+    company: PhoneCompany, incident: Incident
+) -> None:
+    run_worker(NOON)
+
+    assert failed(now=NOON + seconds(9)) == 1
+    run_worker(NOON + seconds(9))
+
+    assert by(company) == ["twilio", "infobip"]
+    assert len({one.to.removeprefix("+") for one in company.taken}) == 1
+
+
+def test_what_did_not_arrive_is_not_sent_again_once_somebody_has_it(
+    company: PhoneCompany, incident: Incident
+) -> None:
+    run_worker(NOON)
+    bob = incident.team.members.get(name="bob")
+    lifecycle.acknowledge(incident.pk, Actor.person(bob, "page"), now=NOON + seconds(5))
+
+    assert failed(now=NOON + seconds(9)) == 1
+    run_worker(NOON + seconds(9))
+
+    assert by(company) == ["twilio"]
+    assert newest().state == "failed"
+
+
+def test_when_nothing_arrived_the_next_step_is_called_at_once(
+    company: PhoneCompany, incident: Incident, settings: Any
+) -> None:
+    settings.SMS_PROVIDERS = ["twilio"]
+    run_worker(NOON)
+
+    failed(now=NOON + seconds(9))
+    run_worker(NOON + seconds(10))
+
+    assert [one.to for one in company.taken] == [f"{NUMBER[:-1]}0", f"{NUMBER[:-1]}1"]
+
+
+def test_an_installation_nobody_can_reach_asks_for_its_receipts(
+    company: PhoneCompany, incident: Incident
+) -> None:
+    run_worker(NOON)
+    company.states[newest().provider_id] = {"status": "delivered"}
+
+    receipts.look(NOON + minutes(1), seconds=5)
+
+    assert newest().state == "delivered"
+    assert "sms to alice: delivered." in timeline(incident)
