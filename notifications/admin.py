@@ -11,9 +11,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
-from notifications import outbox
+from notifications import outbox, trials, working
 from notifications.channels.base import kind_of
 from notifications.forms import ContactMethodForm, NotificationRuleForm, TeamChannelForm
+from notifications.limits import Refused
 from notifications.models import (
     UNFINISHED,
     ContactMethod,
@@ -38,13 +39,32 @@ else:
     NotificationModelAdmin = ProviderModelAdmin = ChannelModelAdmin = admin.ModelAdmin
     MethodTabularInline = RuleTabularInline = EventTabularInline = admin.TabularInline
 
+# At once, from the list of people.
+MOST_TESTED = 20
+
 
 class ContactMethodInline(MethodTabularInline):
     model = ContactMethod
     form = ContactMethodForm
+    fields = ["channel", "address", "is_on", "verified_at", "standing"]
+    readonly_fields = ["verified_at", "standing"]
     extra = 0
     # Switched off, not deleted: the log goes on naming it, and what waits for it is not orphaned.
     can_delete = False
+
+    @admin.display(description="how it fares")
+    def standing(self, method: ContactMethod) -> str:
+        if method.pk is None:
+            return ""
+        (one,) = working.standings([method])
+        if method.removed_at:
+            return "Removed by its person."
+        if one.missing:
+            return one.missing
+        if one.is_failing:
+            times = f" {one.failures} times in a row" if one.failures > 1 else ""
+            return format_html('<span class="gap">Failed{}: {}</span>', times, one.words)
+        return "Works." if one.last_at else "Nothing was sent to it yet."
 
 
 class NotificationRuleInline(RuleTabularInline):
@@ -70,7 +90,22 @@ class NotificationRuleInline(RuleTabularInline):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
+@admin.action(description="Page the selected people, as a test", permissions=["change"])
+def send_test_page(model_admin: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    """Each by their own rules for high urgency; nobody else is paged."""
+    now = timezone.now()
+    for user in queryset[:MOST_TESTED]:
+        try:
+            if not user.is_active:
+                raise Refused("Switched off: never paged.")
+            trials.page_now(user, now=now)
+            messages.success(request, f"{user} is being paged, as a test.")
+        except Refused as refused:
+            messages.warning(request, f"{user}: {refused.message}")
+
+
 UserAdmin.inlines = [*UserAdmin.inlines, ContactMethodInline, NotificationRuleInline]
+UserAdmin.actions = [*(UserAdmin.actions or []), send_test_page]
 
 
 @admin.register(TeamChannel)

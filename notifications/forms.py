@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from notifications.addresses import UNVERIFIED
 from notifications.channels.base import kind_of
 from notifications.models import ContactMethod, NotificationRule, TeamChannel
 
@@ -30,6 +31,8 @@ def clean_address(form: MethodModelForm | ChannelModelForm) -> None:
 
 
 class ContactMethodForm(MethodModelForm):
+    """Another address is an unverified one; one that was removed is there again once it is on."""
+
     class Meta:
         model = ContactMethod
         fields = ["channel", "address", "is_on"]
@@ -38,6 +41,15 @@ class ContactMethodForm(MethodModelForm):
         super().clean()
         clean_address(self)
         return self.cleaned_data
+
+    def save(self, commit: bool = True) -> ContactMethod:
+        if {"channel", "address"} & set(self.changed_data):
+            for name, value in UNVERIFIED.items():
+                setattr(self.instance, name, value)
+        if self.instance.is_on:
+            self.instance.removed_at = None
+        method: ContactMethod = super().save(commit)
+        return method
 
 
 class TeamChannelForm(ChannelModelForm):

@@ -15,7 +15,7 @@ from notifications.models import (
     ProviderState,
     TeamChannel,
 )
-from notifications.tests.pages import first, rows
+from notifications.tests.pages import first, rows, send_all
 from pagerpal.testing import NOON, Recorder, make_admin, make_team, make_user
 from schedules.models import User
 
@@ -212,3 +212,32 @@ def test_the_log_names_channels_too(root: Client) -> None:
     assert "#ops of Platform" in listed
     assert "ntfy push ...room" in listed
     assert shown.status_code == 200
+
+
+def test_another_address_is_an_unverified_one(root: Client) -> None:
+    bob = make_user("bob")
+    bob.contact_methods.update(verified_at=NOON, is_on=False, removed_at=NOON)
+    there = {
+        "contact_methods-INITIAL_FORMS": "1",
+        "contact_methods-0-id": str(bob.contact_methods.get().pk),
+        "contact_methods-0-user": str(bob.pk),
+    }
+
+    save(root, bob, **there, **{"contact_methods-0-address": "topic-bob-2"})
+
+    method = bob.contact_methods.get()
+    assert (method.address, method.is_verified, method.removed_at) == ("topic-bob-2", False, None)
+
+
+def test_a_person_is_paged_as_a_test(root: Client, recorder: Recorder) -> None:
+    bob, gone = make_user("bob"), make_user("gone", is_active=False)
+    page = root.get(reverse("admin:schedules_user_change", args=[bob.pk])).content.decode()
+    action = {"action": "send_test_page", "_selected_action": [bob.pk, gone.pk]}
+
+    said = root.post(reverse("admin:schedules_user_changelist"), action, follow=True)
+    send_all(NOON.replace(year=2100))
+
+    assert 'value="send_test_page"' in page
+    assert {to for _, to, _ in recorder.take_all()} == {"topic-bob"}
+    assert "ob is being paged, as a test." in said.content.decode()
+    assert "one: Switched off: never paged." in said.content.decode()

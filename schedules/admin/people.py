@@ -49,7 +49,10 @@ class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
         (
             "On call",
             {
-                "fields": ["scheduled", "remind_hours", "wants_handover_note"],
+                "fields": [
+                    *("scheduled", "remind_hours", "wants_handover_note"),
+                    ("quiet_from", "quiet_until"),
+                ],
                 "description": "Who takes over is asked when a scheduled person is switched off.",
             },
         ),

@@ -57,7 +57,7 @@ class TeamAdmin(leaving.AsksWhoTakesOver, NoDelete, TeamModelAdmin):
     ordering = ["name"]  # a counted list forgets the model's own
     readonly_fields = ["on_call_now", "history"]
     fieldsets = [
-        (None, {"fields": ["name", "on_call_now", "fallback_people", "is_active"]}),
+        (None, {"fields": ["name", "on_call_now", "fallback_people", "is_discreet", "is_active"]}),
         (
             "Team hours",
             {"fields": ["hours_start", "hours_end", "hours_weekends", "time_zone"]},

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.password_validation import validate_password
 
-from schedules.forms.inputs import ZoneSelect
+from schedules.forms.inputs import ZoneSelect, browser_input
 from schedules.models import User
 
 # The stubs' classes take type arguments, Django's own do not.
@@ -54,9 +54,13 @@ class PersonForm(PersonChangeForm):
         model = User
         fields = [
             "name", "email", "time_zone", "password", "remind_hours", "wants_handover_note",
-            "is_active", "is_staff", "is_superuser",
+            "quiet_from", "quiet_until", "is_active", "is_staff", "is_superuser",
         ]  # fmt: skip
-        widgets = {"time_zone": ZoneSelect}
+        widgets = {
+            "time_zone": ZoneSelect,
+            "quiet_from": browser_input("time"),
+            "quiet_until": browser_input("time"),
+        }
         labels = {
             "is_active": "On",
             "is_staff": "Staff",

@@ -23,7 +23,7 @@ class TeamForm(TeamModelForm):
         model = Team
         fields = [
             "name", "time_zone", "hours_start", "hours_end", "hours_weekends", "fallback_people",
-            "is_active",
+            "is_discreet", "is_active",
         ]  # fmt: skip
         widgets = {
             "time_zone": ZoneSelect,
