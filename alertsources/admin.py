@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from alertsources.forms import AlertSourceForm
-from alertsources.keys import OVERLAP, give_key, set_key
+from alertsources.keys import OVERLAP_SAID, give_key, set_key
 from alertsources.kind_admin import KindTools
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.reprocessing_admin import Reprocessing
@@ -21,6 +21,7 @@ from alertsources.rule_admin import RuleInline, what_rules_say
 from alertsources.setting_up import address_for, address_with_key, set_up_of, shell_line
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
+from alertsources.trial_admin import TrialTools
 
 __all__ = ["AlertAdmin", "AlertSourceAdmin", "ReceivedPayloadAdmin", "SilenceAdmin"]
 
@@ -36,7 +37,7 @@ SNIPPET = '<pre><code>{0}</code></pre><button type="button" data-copy="{0}">Copy
 
 
 @admin.register(AlertSource)
-class AlertSourceAdmin(KindTools, SourceModelAdmin):
+class AlertSourceAdmin(KindTools, TrialTools, SourceModelAdmin):
     form = AlertSourceForm
     list_display = ["name", "team", "kind", "is_active", "last_received"]
     list_filter = ["is_active", "kind", "team"]
@@ -74,7 +75,8 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AlertSource]:
-        newest = ReceivedPayload.objects.filter(source=OuterRef("pk")).order_by("-received_at")
+        real = ReceivedPayload.objects.filter(source=OuterRef("pk"), is_test=False)
+        newest = real.order_by("-received_at")
         return (
             super()
             .get_queryset(request)
@@ -95,8 +97,7 @@ class AlertSourceAdmin(KindTools, SourceModelAdmin):
     def new_key(self, request: HttpRequest, queryset: QuerySet[AlertSource]) -> None:
         for source in queryset:
             self._show_once(request, source, give_key(source, now=timezone.now()))
-        hours = int(OVERLAP.total_seconds() // 3600)
-        self.message_user(request, f"The old keys work for another {hours} hours.")
+        self.message_user(request, OVERLAP_SAID)
 
     def _show_once(self, request: HttpRequest, source: AlertSource, key: str) -> None:
         text = format_html(
@@ -194,11 +195,11 @@ class AlertAdmin(LogAdmin):
 @admin.register(ReceivedPayload)
 class ReceivedPayloadAdmin(Reprocessing, LogAdmin):
     list_display = ["received_at", "source", "result", "note", "incident"]
-    list_filter = ["result", ("reprocessed_from", admin.EmptyFieldListFilter), "source"]
+    list_filter = ["result", "is_test", ("reprocessed_from", admin.EmptyFieldListFilter), "source"]
     list_select_related = ["source__team", "incident"]
     fields = [
         *("source", "received_at", "content_type", "result", "note", "incident"),
-        *("reprocessed_from", "message"),
+        *("is_test", "reprocessed_from", "message"),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReceivedPayload]:

@@ -10,8 +10,12 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
+from django.urls import reverse
+from django.utils.html import format_html
+
 from alertsources import grouping, intake, reading
 from alertsources.cleaning import CleanAlert
+from alertsources.holding import TEST_FOR
 from alertsources.intake import Delivery, Taken
 from alertsources.models import AlertSource
 from alertsources.sources.base import registry
@@ -54,6 +58,18 @@ def try_out(source: AlertSource, by: User, *, runs_policy: bool, now: datetime) 
         is_test=True,
     )
     return intake.take(delivery, now=now)
+
+
+def in_words(taken: Taken, *, runs_policy: bool) -> str:
+    """What became of a test, for whoever made it, with the way to its incident."""
+    if not taken.incidents:
+        return f"The test opened no incident: {taken.note}"
+    number = taken.incidents[0]
+    return format_html(
+        '<a href="{}">TEST #{}</a> is open and {}. It ends by itself in {} minutes.',
+        *(reverse("incidents:detail", args=[number]), number),
+        *("runs the policy" if runs_policy else "pages you only", TEST_FOR.seconds // 60),
+    )
 
 
 def example_of(kind: str) -> str:

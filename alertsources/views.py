@@ -34,7 +34,7 @@ def incident_alerts(request: HttpRequest, pk: int) -> HttpResponse:
         "more": len(alerts) > MOST_ALERTS,
         "silences": silences.about(incident, alerts[:MOST_ALERTS], timezone.now()),
         "is_flapping": flapping.is_flapping(incident),
-        "may_silence": silences.may_manage(request.user, incident.team_id),
+        "may_silence": not incident.is_test and silences.may_manage(request.user, incident.team_id),
         "payload": payload,
         "body": readable_body(payload) if payload else "",
     }

@@ -142,9 +142,9 @@ def _policy_task() -> Task:
 
 def _source_task() -> Task:
     source = AlertSource.objects.filter(is_active=True).first()
-    url = reverse("admin:alertsources_alertsource_add")
+    url = reverse("alertsources:source_new")
     if source:
-        url = reverse("admin:alertsources_alertsource_change", args=[source.pk])
+        url = reverse("alertsources:source", args=[source.pk])
     has_come = Alert.objects.filter(is_test=False).exists()
     return Task("An alert source, and one alert received from it", has_come, url)
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from alertsources import keys, switching, trying
-from alertsources.intake import Taken
 from alertsources.models import AlertSource
 from alertsources.source_pages import once, sight
 from alertsources.source_pages.form import SourceForm, change, create
@@ -102,19 +97,8 @@ def source_test(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(why))
     else:
         level = messages.SUCCESS if taken.incidents else messages.WARNING
-        messages.add_message(request, level, said_of_test(taken, runs_policy=runs_policy))
+        messages.add_message(request, level, trying.in_words(taken, runs_policy=runs_policy))
     return redirect(PAGE, pk)
-
-
-def said_of_test(taken: Taken, *, runs_policy: bool) -> Any:
-    """What became of a test, with the way to its incident."""
-    if not taken.incidents:
-        return f"The test opened no incident: {taken.note}"
-    number = taken.incidents[0]
-    whom = "runs the policy" if runs_policy else "pages you only"
-    link = reverse("incidents:detail", args=[number])
-    text = '<a href="{}">TEST #{}</a> is open and {}. It ends by itself in 15 minutes.'
-    return format_html(text, link, number, whom)
 
 
 def _log(request: HttpRequest, source: AlertSource, text: str, flag: int = CHANGE) -> None:

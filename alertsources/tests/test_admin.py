@@ -68,7 +68,7 @@ def test_a_new_key_works_beside_the_old_one(admin: Client) -> None:
     answer = admin.post(LIST, {"action": "new_key", "_selected_action": source.pk}, follow=True)
 
     page = answer.content.decode()
-    assert "work for another 24 hours" in page
+    assert "works for another 24 hours" in page
     assert post({"title": "x"}, key=key_in(page)).status_code == 202
     assert post({"title": "x"}).status_code == 202
     assert "the one before works until" in admin.get(f"{LIST}{source.pk}/change/").content.decode()

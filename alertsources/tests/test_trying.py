@@ -22,6 +22,7 @@ from incidents.models import Incident
 from pagerpal.testing import (
     NOON,
     Recorder,
+    make_admin,
     make_policy,
     make_source,
     make_team,
@@ -190,3 +191,41 @@ def test_its_incident_is_labelled_on_its_page_and_in_lists(
     assert all(
         "<strong>TEST</strong>" in page for page in [*pages, client.get("/").content.decode()]
     )
+
+
+@pytest.mark.parametrize(("how", "urgency"), [("me", "none"), ("policy", "high")])
+def test_the_admin_has_its_buttons(
+    source: AlertSource, client: Client, how: str, urgency: str
+) -> None:
+    client.force_login(make_admin())
+    change = f"/admin/alertsources/alertsource/{source.pk}/change/"
+    assert "Send test alert: page me only" in client.get(change).content.decode()
+
+    answer = client.post(change.replace("change", "test"), {"how": how}, follow=True)
+
+    incident = Incident.objects.get()
+    assert (incident.is_test, incident.urgency) == (True, urgency)
+    assert f"TEST #{incident.pk}</a> is open" in answer.content.decode()
+
+
+def test_the_admin_tries_no_source_that_is_off(source: AlertSource, client: Client) -> None:
+    client.force_login(make_admin())
+    set_up(source, is_active=False)
+
+    answer = client.post(f"/admin/alertsources/alertsource/{source.pk}/test/", follow=True)
+
+    assert "is switched off: what it sends is refused" in answer.content.decode()
+
+
+def test_the_admin_tries_nothing_by_a_link_and_for_nobody_else(
+    source: AlertSource, client: Client
+) -> None:
+    path = f"/admin/alertsources/alertsource/{source.pk}/test/"
+    client.force_login(make_user("sam", is_staff=True))
+    assert client.post(path).status_code in {403, 302}
+    client.force_login(make_admin())
+    assert (
+        client.get(path).status_code,
+        client.post(path.replace("/test", "9/test")).status_code,
+    ) == (405, 404)
+    assert not Incident.objects.exists()
