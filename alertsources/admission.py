@@ -284,6 +284,7 @@ class Admission:
         return (
             incident.is_open
             and not alert.verdict.only_counts
+            and not alert.is_record_only
             and worse(alert.severity, row.severity)
             and worse(alert.severity, incident.severity)
         )

@@ -92,6 +92,7 @@ SHAPES = [
             "labels": "payload.{source: source, component: component, group: group, class: class}",
         },
         ignored="acknowledge",
+        test="dedup_key == 'Uptime Kuma/test'",  # never resolved
     ),
     _shape(
         "PagerDuty changes",
@@ -231,12 +232,18 @@ SHAPES = [
         "data.metric_alert",
         {
             "title": "data.metric_alert.title",
-            "key": "join(' ', ['metric', data.metric_alert.id])",
+            "key": "join(' ', ['metric', to_string(data.metric_alert.id)])",
             "state": "action",
             "severity": "action",
             "detail": "data.description_text",
             "links": "data.web_url",
         },
+    ),
+    _shape(
+        "Sentry installations",
+        "installation && data.installation",
+        {"title": "join(' ', ['Sentry: installation', action])", "state": "'installation'"},
+        ignored="installation",
     ),
     _shape(
         "Icinga or Nagios",

@@ -22,6 +22,8 @@ RESOLVED_WORDS = frozenset(
     | {"closed", "close", "cleared", "clear", "good", "healthy", "inactive", "fixed", "ended"}
     | {"success", "succeeded", "passing", "false"}
 )
+# Somebody has it elsewhere: neither a new problem nor its end.
+ACKNOWLEDGED_WORDS = frozenset({"acknowledge", "acknowledged", "acknowledgement", "ack", "acked"})
 # Signs around a word, such as those of "\u2705 Up".
 EDGES = re.compile(r"^\W+|\W+$")
 
@@ -81,10 +83,11 @@ def generic_alert(item: Any) -> ParsedAlert:
     named = first_text(item, *KEYS)
     if not title and not named:
         raise ValueError("it has no title, message, summary, name or external_id")
+    state = next((item[name] for name in STATES if name in item), "")
     return ParsedAlert(
         # Without a name of the sender's own, the same title is the same problem.
         key=named or f"title {title}",
-        status=state_of(next((item[name] for name in STATES if name in item), "")),
+        status=state_of(state),
         title=title or named,
         group=first_text(item, "group"),
         detail=detail,
@@ -95,13 +98,17 @@ def generic_alert(item: Any) -> ParsedAlert:
         started_at=time_of(item.get("started_at")),
         occurred_at=time_of(item.get("occurred_at") or item.get("timestamp")),
         team=first_text(item, "team_id", "team"),
+        is_record_only=_word(state) in ACKNOWLEDGED_WORDS,
     )
 
 
 def state_of(value: Any) -> str:
     """A word nobody knows counts as firing: doubt pages."""
-    word = EDGES.sub("", text_of(value)[:100].lower())
-    return RESOLVED if word in RESOLVED_WORDS else FIRING
+    return RESOLVED if _word(value) in RESOLVED_WORDS else FIRING
+
+
+def _word(state: Any) -> str:
+    return EDGES.sub("", text_of(state)[:100].lower())
 
 
 def _links(item: dict[str, Any]) -> Iterator[Link]:

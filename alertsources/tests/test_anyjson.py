@@ -165,6 +165,28 @@ def test_every_sample_has_a_title_without_secrets(name: str) -> None:
     assert "0123456789abcde" not in alert.title + alert.detail
 
 
+def test_that_sentry_was_installed_is_only_recorded() -> None:
+    inside = {"uuid": "24b183a1", "status": "pending"}
+    message = {"action": "deleted", "installation": inside, "data": {"installation": inside}}
+
+    alert = alert_in(message)
+
+    assert (alert.title, alert.is_record_only) == ("Sentry: installation deleted", True)
+
+
+def test_a_number_names_sentrys_metric_alert_as_well() -> None:
+    message = {"action": "critical", "data": {"metric_alert": {"id": 7, "title": "Errors"}}}
+
+    assert alert_in(message).key == "Sentry metric alerts metric 7"
+
+
+def test_the_test_of_uptime_kumas_pagerduty_is_known() -> None:
+    message = {"event_action": "trigger", "dedup_key": "Uptime Kuma/test", "payload": {}}
+
+    assert alert_in(message).is_test
+    assert not alert_in(message | {"dedup_key": "Uptime Kuma/7"}).is_test
+
+
 def test_azure_keeps_one_key_from_start_to_end() -> None:
     fired, over = (
         alert_in(decode((SAMPLES / "azure" / name).read_bytes()))
@@ -379,6 +401,15 @@ def test_an_acknowledgement_over_there_opens_nothing_and_disturbs_nothing() -> N
 
     post((SAMPLES / "zabbix" / "recovery.json").read_bytes(), f"/in/{'k' * 32}", key="")
     assert Incident.objects.get().state == "resolved"
+
+
+@pytest.mark.django_db
+def test_an_acknowledgement_over_there_makes_nothing_worse() -> None:
+    make_source(make_team())
+    post({"title": "x", "severity": "high"})
+    post({"title": "x", "severity": "critical", "status": "acknowledged"})
+
+    assert Incident.objects.get().severity == "high"
 
 
 @pytest.mark.django_db

@@ -49,7 +49,13 @@ def test_words_for_over_end_the_alert(word: str) -> None:
     assert parse({"title": "x", "status": word})[0].status == RESOLVED
 
 
-@pytest.mark.parametrize("word", ["firing", "problem", "acknowledged", "", None, 0, {}, "blah"])
+@pytest.mark.parametrize("word", ["acknowledged", "ACK", "acknowledge"])
+def test_that_somebody_has_it_elsewhere_is_only_recorded(word: str) -> None:
+    assert parse({"title": "x", "status": word})[0].is_record_only
+    assert not parse({"title": "x", "status": "firing"})[0].is_record_only
+
+
+@pytest.mark.parametrize("word", ["firing", "problem", "", None, 0, {}, "blah"])
 def test_any_other_word_fires(word: Any) -> None:
     assert parse({"title": "x", "status": word})[0].status == FIRING
 
