@@ -43,8 +43,8 @@ DONE = {
 
 class StepInline(StepTabularInline):
     model = EscalationStep
-    autocomplete_fields = ("rotations", "people")
-    fields = ("position", "rotations", "people", "whole_team", "delay")
+    autocomplete_fields = ("rotations", "people", "channels")
+    fields = ("position", "rotations", "people", "whole_team", "channels", "delay")
     extra = 1
     verbose_name = "step"
 

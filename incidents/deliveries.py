@@ -16,7 +16,9 @@ from notifications import outbox
 from notifications.models import TAKEN, Notification
 from notifications.signals import notification_settled, still_wanted, threads_touched
 
-COUNT = """
+# A room that was told is nobody who was reached.
+COUNT = "UPDATE incidents_incident SET revision = revision + 1 WHERE id = %s"
+COUNT_REACHED = """
     UPDATE incidents_incident SET revision = revision + 1, nobody_reached_at = NULL WHERE id = %s
 """
 PREFIX = "incident:"
@@ -45,7 +47,7 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
     concerned = Incident.objects.filter(pk=ids[0])
     if notification.state in TAKEN:
         # By far the most frequent news, which changes nothing else.
-        if _count(ids[0]):
+        if _count(ids[0], COUNT if notification.user_id is None else COUNT_REACHED):
             timeline.write(Incident(pk=ids[0]), *_entry(notification), at=now, via="worker")
         return
     incident = concerned.first()
@@ -76,13 +78,13 @@ def is_still_wanted(*, notification: Notification, **_: Any) -> bool:
     return number.isdecimal() and present.filter(pk=int(number)).exists()
 
 
-def _count(pk: int) -> bool:
-    """Raise the revision of an incident that has reached somebody; False when it is gone.
+def _count(pk: int, sql: str) -> bool:
+    """Raise the revision of an incident whose message was taken; False when it is gone.
 
     Written out, as it follows every message.
     """
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(COUNT, [pk])
+        cursor.execute(sql, [pk])
         return bool(cursor.rowcount)
 
 

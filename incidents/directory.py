@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from incidents.models import EscalationPolicy, EscalationStep
 from incidents.planner import Hours, OnCall, Policy, Step
 from notifications import outbox
+from notifications.models import TeamChannel
 from schedules import oncall
 from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
 
@@ -26,11 +27,14 @@ class Directory:
     users: dict[int, User]
     reachable: set[int]
     on_call: OnCall
+    channels: dict[int, TeamChannel] = field(default_factory=dict)
 
 
 def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: datetime) -> Directory:
     """The policy as it stands now. Without one there are no steps, only the team's people."""
-    rows = list(policy.steps.prefetch_related("rotations__team", "people")) if policy else []
+    targets = ("rotations__team", "people", "channels__team")
+    rows = list(policy.steps.prefetch_related(*targets)) if policy else []
+    channels = {channel.pk: channel for row in rows for channel in row.channels.all()}
     rotations = {rotation.pk: rotation for row in rows for rotation in row.rotations.all()}
     memberships = list(team.memberships.all())
     fallback = tuple(team.fallback_people.values_list("pk", flat=True))
@@ -52,9 +56,11 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
         hours=Hours(team.hours_start, team.hours_end, team.hours_weekends, team.time_zone),
         rotation_names={pk: str(rotation) for pk, rotation in rotations.items()},
         names={pk: str(user) for pk, user in users.items()},
+        channel_names={pk: str(channel) for pk, channel in channels.items()},
+        channels_on=frozenset(pk for pk, channel in channels.items() if channel.is_on),
     )
     reachable = outbox.reachable(users, urgency)
-    return Directory(plain, users, reachable, _on_call_look_up(rotations, users))
+    return Directory(plain, users, reachable, _on_call_look_up(rotations, users), channels)
 
 
 def _step(row: EscalationStep) -> Step:
@@ -64,6 +70,7 @@ def _step(row: EscalationStep) -> Step:
         rotations=tuple(rotation.pk for rotation in row.rotations.all()),
         people=tuple(user.pk for user in row.people.all()),
         whole_team=row.whole_team,
+        channels=tuple(channel.pk for channel in row.channels.all()),
     )
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models.functions import Coalesce
 
-from incidents import directory, lifecycle, planner, timeline
+from incidents import announcements, directory, lifecycle, planner, rooms, timeline
 from incidents.directory import Directory
 from incidents.facts import facts_for
 from incidents.models import (
@@ -43,6 +43,7 @@ PLAN_AGAIN_AFTER = timedelta(seconds=30)
 # the policy may be what cannot be read.
 PLAIN_AGAIN_AFTER = timedelta(minutes=15)
 PLAIN = "plain"
+NOTHING = outbox.Written(0, None, None)
 
 
 @dataclass(frozen=True)
@@ -203,12 +204,15 @@ def _plan(book: Directory, state: planner.State, at: datetime, limit: int) -> li
 
 
 def _predicted(book: Directory, planned: list[planner.Planned], limit: int) -> list[Predicted]:
-    names = book.policy.names
-    return [
-        Predicted(one.at, [names[person] for person in one.people], one.label)
-        for one in planned
-        if one.people
-    ][:limit]
+    return [Predicted(one.at, names, one.label) for one in planned if (names := _names(book, one))][
+        :limit
+    ]
+
+
+def _names(book: Directory, planned: planner.Planned) -> list[str]:
+    """Whom it calls, the rooms last."""
+    people = [book.policy.names[person] for person in planned.people]
+    return people + [book.policy.channel_names[channel] for channel in planned.channels]
 
 
 def _teams_with_due(now: datetime) -> list[tuple[int, str]]:
@@ -232,18 +236,26 @@ def _step(incident: Incident, tick: Tick, now: datetime) -> Stepped:
     if planned.nobody_reached:
         _mark_nobody_reached(incident, now)
     written = outbox.Written(0, None, None)
-    if planned.people:
-        written = _write_pages(incident, tick, now)
+    told = NOTHING
+    if planned.people or planned.channels:
+        written, told = _write_pages(incident, tick, now)
     _set_clock(incident, planned, written, now)
-    return Stepped(incident.pk, written.rows, written.first_pk)
+    both = written.plus(told)
+    return Stepped(incident.pk, both.rows, both.first_pk)
 
 
-def _write_pages(incident: Incident, tick: Tick, now: datetime) -> outbox.Written:
-    if incident.round_started_at is not None:  # else nothing of this episode is older
+def _write_pages(
+    incident: Incident, tick: Tick, now: datetime
+) -> tuple[outbox.Written, outbox.Written]:
+    """What was written to people, and what to rooms, which do not count for the clock."""
+    planned, who = tick.planned, ", ".join(_names(tick.book, tick.planned))
+    is_first = incident.round_started_at is None  # nothing of this episode is older
+    if not is_first:
         outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now)
-    names = [tick.book.policy.names[person] for person in tick.planned.people]
-    text = f"{tick.planned.label.capitalize()}: paging {', '.join(names)}."
+    text = f"{planned.label.capitalize()}: paging {who}."
     timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
+    if not is_first:
+        announcements.escalated(incident, who, planned.label, planned.channels, now=now)
     total = outbox.Written(0, None, None)
     extra: dict[str, object] = {
         "step": tick.planned.label,
@@ -255,7 +267,9 @@ def _write_pages(incident: Incident, tick: Tick, now: datetime) -> outbox.Writte
             continue
         page = _page(incident, tick.planned, tick.book.users[person], now)
         total = total.plus(_page_one(incident, page, extra, now, tick.calls[person]))
-    return total.plus(outbox.Written(len(called), None, now))
+    channels = [tick.book.channels[pk] for pk in planned.channels]
+    told = rooms.call(incident, planned, channels, extra, now=now) if channels else NOTHING
+    return total.plus(outbox.Written(len(called), None, now)), told
 
 
 def page_by_hand(
@@ -300,7 +314,7 @@ def _take_over(incident: Incident, planned: planner.Planned) -> set[int]:
     called = set()
     for page in asked:
         outcome = outbox.outcome([page.ref])
-        if outcome.taken or outcome.unfinished:
+        if page.user_id is not None and (outcome.taken or outcome.unfinished):
             page.round, page.step, page.label = planned.round, planned.step, planned.label
             page.save(update_fields=["round", "step", "label"])
             called.add(page.user_id)
@@ -340,8 +354,7 @@ def _was_called_before(page: Page) -> bool:
 def _coming(following: planner.Planned | None, book: Directory) -> dict[str, str] | None:
     if following is None:
         return None
-    who = ", ".join(book.policy.names[person] for person in following.people)
-    return {"at": following.at.isoformat(), "who": who}
+    return {"at": following.at.isoformat(), "who": ", ".join(_names(book, following))}
 
 
 def _page(incident: Incident, planned: planner.Planned, user: User, now: datetime) -> Page:
@@ -363,6 +376,7 @@ def _notify(
     now: datetime,
     calls: list[outbox.Call] | None,
 ) -> outbox.Written:
+    assert page.user is not None  # noqa: S101  those to rooms are written elsewhere
     return outbox.page_person(
         page.user,
         purpose=Notification.Purpose.PAGE,
@@ -410,7 +424,10 @@ def last_step_outcome(incident: Incident) -> outbox.Outcome | None:
     last = pages.order_by("-pk").first()
     if last is None:
         return None
-    return outbox.outcome([page.ref for page in pages.filter(round=last.round, step=last.step)])
+    step = list(pages.filter(round=last.round, step=last.step))
+    # A room stands in for nobody: it counts only where it was called alone.
+    people = [page for page in step if page.user_id is not None]
+    return outbox.outcome([page.ref for page in people or step])
 
 
 def _book(incident: Incident, now: datetime, books: Books | None) -> Directory:
@@ -440,13 +457,14 @@ def _state(incident: Incident) -> planner.State:
 
 
 def _was_reached(incident: Incident) -> bool:
-    """Whether any message of this round was taken by a provider, or held."""
+    """Whether any message of this round to a person was taken by a provider, or held."""
     if incident.round_started_at is None and incident.next_move == planner.Phase.STEP:
         return False
     pages = Page.objects.filter(
         incident=incident, episode=incident.episode, round=incident.round
     ).only("pk")
-    return outbox.outcome([page.ref for page in pages.exclude(step=ASKED)]).taken > 0
+    to_people = pages.exclude(step=ASKED).filter(user__isnull=False)
+    return outbox.outcome([page.ref for page in to_people]).taken > 0
 
 
 def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:

@@ -12,7 +12,13 @@ from schedules.models import User
 
 
 def facts_for(incident: Incident, user: User) -> dict[str, Any]:
-    """What a message to this person says: plain JSON values, times in ISO 8601 UTC."""
+    """What a message to this person says; with the link that answers as them."""
+    answer_path = reverse("answer", args=[token_for(incident.pk, user.pk)])
+    return {**facts_of(incident), "answer_path": answer_path}
+
+
+def facts_of(incident: Incident) -> dict[str, Any]:
+    """What anybody may be told: plain JSON values, times in ISO 8601 UTC."""
     return {
         "number": incident.pk,
         "title": incident.title,
@@ -25,5 +31,5 @@ def facts_for(incident: Incident, user: User) -> dict[str, Any]:
         "links": incident.links[:5],
         "is_test": incident.is_test,
         "open_path": incident.get_absolute_url(),
-        "answer_path": reverse("answer", args=[token_for(incident.pk, user.pk)]),
+        "discreet": incident.team.is_discreet,
     }

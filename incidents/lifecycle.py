@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from incidents import timeline
+from incidents import announcements, timeline
 from incidents.facts import facts_for
 from incidents.models import SEVERITY_RANK, EscalationPolicy, Incident, TimelineEntry
 from incidents.planner import Phase
@@ -130,6 +130,7 @@ def open_incidents(openings: Sequence[Opening], *, now: datetime) -> list[Incide
         )
         if paged := sum(incident.escalate_at is not None for incident in incidents):
             kick(RUN_DUE_STEPS, due=paged)
+        announcements.opened(incidents, now=now)
     return incidents
 
 
@@ -208,6 +209,7 @@ def acknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         incident.nobody_reached_at = incident.planning_failed_at = None
         _write(incident, Kind.ACKNOWLEDGED, f"Acknowledged by {by.label}.", by, now)
         incident.save(update_fields=[*_ANSWERED, "nobody_reached_at", "planning_failed_at"])
+        announcements.answered(incident, "acknowledged", by.label, by.user, now=now)
         return Moved(True, incident, f"#{incident.pk} is yours.")
 
     def attempt() -> Moved:
@@ -251,6 +253,7 @@ def resolve_locked(incident: Incident, by: Actor, *, by_monitor: bool, now: date
             *("nobody_reached_at", "planning_failed_at"),
         ]
     )
+    announcements.answered(incident, "resolved", by.label, by.user, now=now)
 
 
 def reopen(incident_id: int, by: Actor, *, now: datetime) -> Moved:
@@ -270,6 +273,7 @@ def reopen(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         changed = _start_episode(incident, now=now, why="it was reopened")
         _write(incident, Kind.REOPENED, f"Reopened by {by.label}.", by, now)
         incident.save(update_fields=[*_ANSWERED, "resolved_at", *changed])
+        announcements.opened([incident], now=now, event="reopened")
         return Moved(True, incident, f"#{incident.pk} is open again.")
 
     return _on_locked(incident_id, act)

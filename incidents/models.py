@@ -11,6 +11,7 @@ from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.urls import reverse
 from django.utils import timezone
 
+from notifications.models import TeamChannel
 from schedules.models import Rotation, Team, User
 
 
@@ -76,6 +77,13 @@ class EscalationStep(models.Model):
     )
     whole_team = models.BooleanField(
         default=False, help_text="Every lead and responder of the policy's team."
+    )
+    channels = models.ManyToManyField(
+        TeamChannel,
+        blank=True,
+        related_name="steps",
+        help_text="Rooms that are told. A room is nobody: if a step names people too and none of "
+        "them can be paged, the next step follows at once.",
     )
     delay = models.DurationField(
         "then wait",
@@ -289,7 +297,8 @@ class TimelineEntry(models.Model):
 
 
 class Page(models.Model):
-    """One person called about one incident at one step of one round of one episode."""
+    """One person or team channel called about one incident at one step of one round of one
+    episode."""
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="pages")
     episode = models.PositiveIntegerField()
@@ -297,7 +306,10 @@ class Page(models.Model):
     # The rung's id as text, or the phase: fallback, leads, admins, team, plain; or asked.
     step = models.CharField(max_length=20)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pages"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="pages"
+    )
+    team_channel = models.ForeignKey(
+        TeamChannel, null=True, on_delete=models.PROTECT, related_name="pages"
     )
     # In words, for the history: "step 1", "the whole team".
     label = models.CharField(max_length=80)
@@ -310,10 +322,19 @@ class Page(models.Model):
                 fields=["incident", "episode", "round", "step", "user"],
                 name="page_once_per_step_and_person",
             ),
+            models.UniqueConstraint(
+                fields=["incident", "episode", "round", "step", "team_channel"],
+                name="page_once_per_step_and_channel",
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, team_channel__isnull=True)
+                | Q(user__isnull=True, team_channel__isnull=False),
+                name="page_to_a_person_or_a_channel",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.label}: {self.user}"
+        return f"{self.label}: {self.user or self.team_channel}"
 
     @property
     def ref(self) -> str:

@@ -34,13 +34,18 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One rung: rotations and people by id, and how long it has."""
+    """One rung: rotations, people and team channels by id, and how long it has."""
 
     id: int
     delay: timedelta
     rotations: tuple[int, ...] = ()
     people: tuple[int, ...] = ()
     whole_team: bool = False
+    channels: tuple[int, ...] = ()
+
+    @property
+    def names_people(self) -> bool:
+        return bool(self.rotations or self.people or self.whole_team)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Policy:
     hours: Hours = field(default_factory=Hours)
     rotation_names: dict[int, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
+    channel_names: dict[int, str] = field(default_factory=dict)
+    channels_on: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,8 @@ class State:
 
 @dataclass(frozen=True)
 class Planned:
-    """What to do at `at`: page `people` (nobody: only wait), write down `reasons`, then wait."""
+    """What to do at `at`: page `people`, tell `channels` (neither: only wait), write down
+    `reasons`, then wait."""
 
     at: datetime
     round: int
@@ -102,6 +110,7 @@ class Planned:
     after: State
     next_at: datetime
     nobody_reached: bool = False
+    channels: tuple[int, ...] = ()
 
 
 def plan(
@@ -116,11 +125,12 @@ def plan(
     """What happens at `now` and after it if nobody answers: at most `limit` calls of people.
 
     The first element is what the engine does now, also when it pages nobody. The later ones
-    assume that whoever is called is reached.
+    assume that whoever is called is reached. A channel is told, but nobody is reached by it, and it
+    uses up a rung's time only where the rung names nobody to page.
     """
     planned: list[Planned] = []
     for one in _following_ticks(policy, state, now, on_call, reachable):
-        if not planned or one.people:
+        if not planned or one.people or one.channels:
             planned.append(one)
         if len(planned) >= limit:
             break
@@ -160,9 +170,10 @@ def _tick(
             state = _after_the_steps(state)
             continue
         people = tuple(person for person in call.people if person in reachable)
+        channels = tuple(one for one in call.channels if one in policy.channels_on)
         reasons += call.reasons
         reasons += _unreachable(policy, call, people)
-        if people:
+        if people or channels:
             return Planned(
                 now,
                 state.round,
@@ -171,8 +182,9 @@ def _tick(
                 people,
                 tuple(reasons),
                 call.after,
-                now + call.wait,
+                now + call.wait if people or not call.names_people else now,
                 nobody_reached,
+                channels,
             )
         state = call.after
 
@@ -185,6 +197,8 @@ class _Call:
     wait: timedelta
     after: State
     reasons: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
+    names_people: bool = True
 
 
 def _call(policy: Policy, state: State, now: datetime, on_call: OnCall) -> _Call | None:
@@ -207,6 +221,8 @@ def _call(policy: Policy, state: State, now: datetime, on_call: OnCall) -> _Call
         step.delay,
         _next_step(policy, state, place),
         reasons,
+        step.channels,
+        step.names_people,
     )
 
 
@@ -267,18 +283,26 @@ def _step_people(
     people |= dict.fromkeys(step.people)
     if step.whole_team:
         people |= dict.fromkeys(policy.team)
-    if not people and not reasons:
+    if not step.names_people and not step.channels:
         reasons.append(f"Step {place + 1}: it names nobody.")
+    elif step.whole_team and not people and not reasons:
+        reasons.append(f"Step {place + 1}: the team has no leads or responders.")
     return tuple(people), tuple(reasons)
 
 
 def _unreachable(policy: Policy, call: _Call, people: tuple[int, ...]) -> list[str]:
-    return [
+    unable = [
         f"{_capital(call.label)}: {policy.names.get(person, 'somebody')} "
         "has no working contact method."
         for person in call.people
         if person not in people
     ]
+    off = [
+        f"{_capital(call.label)}: {policy.channel_names.get(one, 'a channel')} is switched off."
+        for one in call.channels
+        if one not in policy.channels_on
+    ]
+    return unable + off
 
 
 def _after_the_steps(state: State) -> State:

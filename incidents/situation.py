@@ -13,7 +13,7 @@ from django.db.models import F
 from incidents.engine import Predicted, forecast
 from incidents.models import ASKED, Incident, Page
 from notifications.channels.base import kind_of
-from notifications.models import Notification
+from notifications.models import Notification, TeamChannel
 from schedules.models import User
 
 log = logging.getLogger(__name__)
@@ -24,10 +24,21 @@ MOST_MESSAGES = 400
 
 @dataclass
 class Paging:
-    """The people called last for an incident, and why they."""
+    """The people and rooms called last for an incident, and why they."""
 
     label: str
     people: list[User] = field(default_factory=list)
+    rooms: list[TeamChannel] = field(default_factory=list)
+
+    @property
+    def called(self) -> list[User | TeamChannel]:
+        return [*self.people, *self.rooms]
+
+    def add(self, page: Page) -> None:
+        if page.user is not None and page.user not in self.people:
+            self.people.append(page.user)
+        if page.team_channel is not None:
+            self.rooms.append(page.team_channel)
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ def paged_last(incidents: Iterable[Incident]) -> dict[int, Paging]:
         return {}
     pages = (
         Page.objects.filter(incident__in=unanswered, episode=F("incident__episode"))
-        .select_related("user")
+        .select_related("user", "team_channel__team")
         .order_by("pk")
     )
     found: dict[int, Paging] = {}
@@ -98,11 +109,9 @@ def paged_last(incidents: Iterable[Incident]) -> dict[int, Paging]:
         if steps.get(page.incident_id) != step:
             steps[page.incident_id] = step
             found[page.incident_id] = Paging(page.label)
-        found[page.incident_id].people.append(page.user)
+        found[page.incident_id].add(page)
     for page in by_hand:
-        paging = found.setdefault(page.incident_id, Paging(page.label))
-        if page.user not in paging.people:
-            paging.people.append(page.user)
+        found.setdefault(page.incident_id, Paging(page.label)).add(page)
     return found
 
 

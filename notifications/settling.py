@@ -16,7 +16,15 @@ from notifications import awaiting, breaker, outbox, providers
 from notifications.channels.base import Message, Receipt, Report, SendError
 from notifications.channels.texts import one_line
 from notifications.kicks import SEND_DUE, kick
-from notifications.models import FULL_TRIES, TAKEN, UNFINISHED, DeliveryEvent, Notification, Urgency
+from notifications.models import (
+    FULL_TRIES,
+    TAKEN,
+    UNFINISHED,
+    DeliveryEvent,
+    Notification,
+    TeamChannel,
+    Urgency,
+)
 from notifications.signals import notification_settled, still_wanted, threads_touched
 from schedules.inserts import insert
 from schedules.transactions import repeat_on_conflict
@@ -320,12 +328,22 @@ def _give_up(rows: _Rows, error: SendError) -> None:
     mine, now = rows.mine, rows.now
     if error.permanent:
         _fail_repeats(rows, error.text)
+    if error.is_gone:
+        _switch_off(mine, error.text, now)
     if _is_last_hope(mine):
         mine.attempts = max(mine.attempts, FULL_TRIES)
         text = f"{error.text}; nobody else was reached, so it is tried each minute"
         _wait(rows, now + LAST_HOPE_EVERY, Kind.RETRY, text, provider=providers.in_turn(mine))
     else:
         _close(rows, State.FAILED, Kind.FAILED, error.text)
+
+
+def _switch_off(mine: Notification, why: str, now: datetime) -> None:
+    """Its receiver asked never to be written to again."""
+    if mine.team_channel_id is None:
+        return
+    on = TeamChannel.objects.filter(pk=mine.team_channel_id, is_on=True)
+    on.update(is_on=False, off_reason=f"{now:%d %b %Y %H:%M} UTC: {one_line(why)}"[:200])
 
 
 def _is_exhausted(mine: Notification, next_try_at: datetime) -> bool:
@@ -355,6 +373,8 @@ def _is_last_hope(mine: Notification) -> bool:
     facts = mine.context
     if mine.purpose != Purpose.PAGE or facts.get("urgency") != Urgency.HIGH or "again_by" in facts:
         return False
+    if mine.user_id is None:
+        return False  # a room wakes nobody
     instead = Q(state__in=TAKEN)
     if mine.attempts <= FULL_TRIES:
         unfinished = Q(state__in=UNFINISHED)
@@ -374,8 +394,9 @@ def is_needless(mine: Notification) -> bool:
 
 
 def _pages_beside(mine: Notification) -> Any:
+    """Those to people: what a room was told has reached nobody."""
     pages = Notification.objects.filter(thread=mine.thread, purpose=Purpose.PAGE)
-    return pages.exclude(pk=mine.pk)
+    return pages.filter(user__isnull=False).exclude(pk=mine.pk)
 
 
 def _pull_forward(rows: _Rows, why: str) -> bool:

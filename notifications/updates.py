@@ -100,6 +100,37 @@ def tell_channels(
         _tell(target, updates, MOST_FOR_A_CHANNEL, now)
 
 
+def page_channel(
+    channel: TeamChannel,
+    *,
+    thread: str,
+    ref: str,
+    team_id: int | None,
+    rank: int,
+    context: Mapping[str, Any],
+    now: datetime,
+) -> outbox.Written:
+    """Write a page to this channel, instead of what it was still to be told of the thread."""
+    pks = _untold(channel, [thread])
+    outbox.cancel_rows(pks, now=now, reason="the page says it")
+    row = Notification(
+        purpose=Purpose.PAGE,
+        thread=thread,
+        key=f"{ref}/channel:{channel.pk}",
+        ref=ref,
+        context=clean_json(dict(context)),
+        team_channel=channel,
+        channel=channel.channel,
+        address=clean(channel.address),
+        team_id=team_id,
+        rank=rank,
+        due_at=now,
+        created_at=now,
+    )
+    insert(row)
+    return outbox.Written(1, row.pk, None)
+
+
 def tell_people(users: Sequence[User], update: Update, *, now: datetime) -> None:
     """Write this event for these people, by the addresses that may carry what wakes nobody."""
     calls = outbox.calls_of(users, Urgency.LOW) if users else {}
@@ -190,10 +221,13 @@ def _member(target: _Target, update: Update, ref: str, now: datetime) -> Notific
 
 def _end_older(channel: TeamChannel, updates: Sequence[Update], now: datetime) -> None:
     threads = [update.thread for update in updates if update.event != "opened"]
-    if not threads:
-        return
+    if threads:
+        pks = _untold(channel, threads)
+        outbox.cancel_rows(pks, now=now, reason="newer news speaks for it")
+
+
+def _untold(channel: TeamChannel, threads: Sequence[str]) -> list[int]:
     older = Notification.objects.filter(
         thread__in=threads, purpose=Purpose.UPDATE, team_channel=channel, state=State.PENDING
     )
-    pks = list(older.order_by("pk").values_list("pk", flat=True))
-    outbox.cancel_rows(pks, now=now, reason="newer news speaks for it")
+    return list(older.order_by("pk").values_list("pk", flat=True))

@@ -19,7 +19,7 @@ from incidents.models import EscalationPolicy, EscalationStep, Incident
 from notifications import dispatch
 from notifications.channels import base
 from notifications.channels.base import Channel, Deadline, Message, Receipt, Report, SendError
-from notifications.models import ContactMethod
+from notifications.models import ContactMethod, TeamChannel
 from schedules.models import Membership, Rotation, RotationMember, Team, User
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -74,6 +74,12 @@ def make_team(
     return team
 
 
+def make_channel(team: Team, name: str = "#ops", **fields: Any) -> TeamChannel:
+    """An ntfy topic of the team, unless told otherwise, that wants to hear of nothing."""
+    values: dict[str, Any] = {"channel": "ntfy", "address": f"room-{name.strip('#')}", **fields}
+    return TeamChannel.objects.create(team=team, name=name, **values)
+
+
 def make_rotation(team: Team, *people: User, **fields: Any) -> Rotation:
     """Weekly from Monday 2026-11-02, 09:00 UTC, unless told otherwise."""
     values: dict[str, Any] = {
@@ -90,11 +96,11 @@ def make_rotation(team: Team, *people: User, **fields: Any) -> Rotation:
 
 def make_policy(
     team: Team,
-    *steps: Rotation | User | str | list[User],
+    *steps: Rotation | User | TeamChannel | str | list[User],
     delay: timedelta = FIVE_MINUTES,
     **fields: Any,
 ) -> EscalationPolicy:
-    """One step per argument: a rotation, a person, people, or "team"."""
+    """One step per argument: a rotation, a person, people, a room, or "team"."""
     policy = EscalationPolicy.objects.create(team=team, **{"is_default": True, **fields})
     for place, target in enumerate(steps):
         step = EscalationStep.objects.create(
@@ -104,6 +110,8 @@ def make_policy(
             step.rotations.add(target)
         elif isinstance(target, User):
             step.people.add(target)
+        elif isinstance(target, TeamChannel):
+            step.channels.add(target)
         elif isinstance(target, list):
             step.people.add(*target)
     return policy

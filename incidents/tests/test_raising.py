@@ -176,7 +176,7 @@ def test_a_call_by_hand_that_failed_does_not_stand_for_the_step(
 ) -> None:
     make_policy(team, bob)
     incident = raised(page, team, people=[bob.pk])
-    incident.pages.get().user.notifications.update(state="failed", settled_at=NOON)
+    bob.notifications.update(state="failed", settled_at=NOON)
 
     run_worker(NOON)
 

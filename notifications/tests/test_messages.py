@@ -278,7 +278,7 @@ def test_broken_facts_still_make_a_message(context: Any) -> None:
     assert message.key == "k"
 
 
-DISK = {"title": "Disk 96% full db-6", "number": 12, "answer_path": "/a/t0ken"}
+DISK: dict[str, Any] = {"title": "Disk 96% full db-6", "number": 12, "answer_path": "/a/t0ken"}
 
 
 def test_a_text_message_is_one_and_says_how_to_answer(settings: Any) -> None:
