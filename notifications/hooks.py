@@ -1,6 +1,6 @@
-"""Where providers report what became of a message they took.
+"""Where providers report what became of a message they took, and that somebody has written to us.
 
-Forged reports are refused; those nobody knows are thanked for, or they would come for hours.
+What is forged is refused; what nobody knows is thanked for, or it would come again for hours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import binascii
 import hmac
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,6 @@ from django.views.decorators.http import require_POST
 
 from notifications import receipts
 from notifications.channels import infobip, twilio
-from notifications.channels.base import Report
 
 log = logging.getLogger(__name__)
 
@@ -35,39 +35,76 @@ BY_TWILIO = ("sms_twilio", "whatsapp_twilio")
 @login_not_required  # the token says who reports
 @require_POST
 def infobip_receipts(request: HttpRequest, token: str = "") -> HttpResponse:
-    if not settings.INFOBIP_RECEIPT_TOKEN:
-        return _say("Receipts are not taken here: INFOBIP_RECEIPT_TOKEN is not set.", 404)
-    if not _is_known(request, token):
-        return _say("This is not the token in INFOBIP_RECEIPT_TOKEN.", 403)
-    said = _json(request)
-    if not isinstance(said, dict) or not isinstance(said.get("results"), list):
-        return _say('Expected JSON such as {"results": [...]}.', 400)
-    return _receive(infobip.reports(said), BY_INFOBIP)
+    return _of_infobip(request, token) or _store(
+        lambda now: receipts.receive(infobip.reports(_json(request)), BY_INFOBIP, now=now)
+    )
+
+
+@csrf_exempt
+@login_not_required  # the same
+@require_POST
+def infobip_messages(request: HttpRequest, token: str = "") -> HttpResponse:
+    """Only that somebody wrote is noted: for a day WhatsApp takes free words to them."""
+    return _of_infobip(request, token) or _store(
+        lambda now: [
+            receipts.heard_from("whatsapp", number, now=now)
+            for number in infobip.whatsapp_writers(_json(request))
+        ]
+    )
 
 
 @csrf_exempt
 @login_not_required  # the signature says who reports
 @require_POST
 def twilio_status(request: HttpRequest) -> HttpResponse:
-    if not settings.TWILIO_AUTH_TOKEN:
-        return _say("Reports of Twilio are not taken here: TWILIO_AUTH_TOKEN is not set.", 404)
-    fields = dict(request.POST.lists())
-    # As Twilio was told, whatever a proxy has made of it.
-    url = f"{settings.PAGERPAL_BASE_URL}{request.get_full_path()}"
-    if not twilio.is_signed(request.headers.get("X-Twilio-Signature", ""), url, fields):
-        return _say("The signature is not Twilio's, or PAGERPAL_BASE_URL is another address.", 403)
     posted = request.POST
     sid = posted.get("MessageSid") or posted.get("SmsSid") or ""
     status = posted.get("MessageStatus") or posted.get("SmsStatus")
-    return _receive([twilio.report(sid, status, posted.get("ErrorCode"))], BY_TWILIO)
+    report = twilio.report(sid, status, posted.get("ErrorCode"))
+    return _of_twilio(request) or _store(lambda now: receipts.receive([report], BY_TWILIO, now=now))
 
 
-def _receive(reports: Iterable[Report], providers: tuple[str, ...]) -> HttpResponse:
+@csrf_exempt
+@login_not_required  # the same
+@require_POST
+def twilio_messages(request: HttpRequest) -> HttpResponse:
+    """Only that somebody wrote is noted: for a day WhatsApp takes free words to them."""
+    kind, _, number = request.POST.get("From", "").rpartition(":")
+    return _of_twilio(request) or _store(
+        lambda now: kind == "whatsapp" and receipts.heard_from(kind, number, now=now)
+    )
+
+
+def _of_infobip(request: HttpRequest, token: str) -> HttpResponse | None:
+    """Why this is not taken; None when it is Infobip's."""
+    if not settings.INFOBIP_RECEIPT_TOKEN:
+        return _say("Nothing is taken here: INFOBIP_RECEIPT_TOKEN is not set.", 404)
+    if not _is_known(request, token):
+        return _say("This is not the token in INFOBIP_RECEIPT_TOKEN.", 403)
+    said = _json(request)
+    if not isinstance(said, dict) or not isinstance(said.get("results"), list):
+        return _say('Expected JSON such as {"results": [...]}.', 400)
+    return None
+
+
+def _of_twilio(request: HttpRequest) -> HttpResponse | None:
+    """Why this is not taken; None when it is Twilio's."""
+    if not settings.TWILIO_AUTH_TOKEN:
+        return _say("Nothing is taken here: TWILIO_AUTH_TOKEN is not set.", 404)
+    # As Twilio was told, whatever a proxy has made of it.
+    url = f"{settings.PAGERPAL_BASE_URL}{request.get_full_path()}"
+    given = request.headers.get("X-Twilio-Signature", "")
+    if not twilio.is_signed(given, url, dict(request.POST.lists())):
+        return _say("The signature is not Twilio's, or PAGERPAL_BASE_URL is another address.", 403)
+    return None
+
+
+def _store(store: Callable[[datetime], object]) -> HttpResponse:
     try:
-        receipts.receive(reports, providers, now=timezone.now())
+        store(timezone.now())
     except Exception:
-        log.exception("receipts could not be stored")
-        return _say("PagerPal cannot store receipts at the moment; send this again.", 503)
+        log.exception("what a provider reports could not be stored")
+        return _say("PagerPal cannot store this at the moment; send it again.", 503)
     return HttpResponse(status=204)
 
 
@@ -104,5 +141,8 @@ def _in_header(request: HttpRequest) -> Iterator[str]:
 urlpatterns = [
     path("hooks/infobip/receipts", infobip_receipts, name="infobip-receipts"),
     path("hooks/infobip/receipts/<str:token>", infobip_receipts, name="infobip-receipts-token"),
+    path("hooks/infobip/messages", infobip_messages, name="infobip-messages"),
+    path("hooks/infobip/messages/<str:token>", infobip_messages, name="infobip-messages-token"),
     path("hooks/twilio/status", twilio_status, name="twilio-status"),
+    path("hooks/twilio/messages", twilio_messages, name="twilio-messages"),
 ]

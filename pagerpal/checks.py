@@ -7,19 +7,27 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from notifications.channels.base import registry
-
 
 @register()
-def providers_without_a_channel(**kwargs: Any) -> list[CheckMessage]:
-    """A provider that is set up is counted on; say so where no channel uses it."""
-    wanted = {"sms": settings.SMS_PROVIDERS, "whatsapp": settings.WHATSAPP_PROVIDERS}
+def whatsapp_without_a_template(**kwargs: Any) -> list[CheckMessage]:
+    """WhatsApp takes free text only for a day after its reader wrote; who sleeps did not."""
+    templates = {
+        "twilio": ("TWILIO_WHATSAPP_TEMPLATE", settings.TWILIO_WHATSAPP_TEMPLATE),
+        "infobip": ("INFOBIP_WHATSAPP_TEMPLATE", settings.INFOBIP_WHATSAPP_TEMPLATE),
+    }
+    missing = [
+        name
+        for provider in settings.WHATSAPP_PROVIDERS
+        for name, value in [templates[provider]]
+        if not value
+    ]
+    if not missing:
+        return []
     return [
         Warning(
-            f"{', '.join(names)} is set up for {kind}, but this version cannot send {kind}.",
-            hint="Give everybody ntfy or e-mail.",
-            id=f"pagerpal.W00{number}",
+            f"WhatsApp will not bring a page to whoever has not written for a day: "
+            f"{' and '.join(missing)} not set.",
+            hint="Have a template approved and name it there.",
+            id="pagerpal.W001",
         )
-        for number, (kind, names) in enumerate(wanted.items(), start=1)
-        if names and kind not in registry
     ]

@@ -80,6 +80,14 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def country(name: str) -> str:
+    """Two letters, such as CH; empty when unset."""
+    value = text(name).upper()
+    if value and not (len(value) == 2 and value.isascii() and value.isalpha()):
+        raise ImproperlyConfigured(f"{name}={value!r}: expected two letters, such as CH")
+    return value
+
+
 def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """A comma-separated list."""
     value = text(name)

@@ -200,7 +200,7 @@ SMTP_FROM = env.text("SMTP_FROM")
 SMTP_SECURITY = env.choice("SMTP_SECURITY", "auto", ("auto", "none"))
 
 # The country of a number that is written without one, such as CH; unset: there must be one.
-PHONE_REGION = env.text("PHONE_REGION").upper()
+PHONE_REGION = env.country("PHONE_REGION")
 # SMS and WhatsApp; the order in which providers are tried is that of the names.
 TWILIO_BASE_URL = env.url("TWILIO_BASE_URL", "https://api.twilio.com")
 TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")

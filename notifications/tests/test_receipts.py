@@ -289,7 +289,7 @@ def test_channels_without_receipts_are_not_looked_after(recorder: Recorder) -> N
 def test_whoever_wrote_today_gets_free_words(recorder: Recorder) -> None:
     alice = make_user(ntfy=False)
     ContactMethod.objects.create(user=alice, channel="whatsapp", address=NUMBER)
-    receipts.heard_from("whatsapp", NUMBER, now=NOON)
+    ContactMethod.objects.update(heard_at=NOON)
     heard: list[bool] = []
     recorder.on_send = lambda message: heard.append(message.is_reply)
 
@@ -304,14 +304,23 @@ def test_whoever_wrote_today_gets_free_words(recorder: Recorder) -> None:
 # As providers call
 
 
-def by_infobip(client: Client, body: Any, url: str = "?token=receipt-t0ken", **headers: str) -> int:
+def by_infobip(
+    client: Client,
+    body: Any,
+    url: str = "?token=receipt-t0ken",
+    *,
+    what: str = "receipts",
+    **headers: str,
+) -> int:
     said = body if isinstance(body, str) else json.dumps(body)
-    path = f"/hooks/infobip/receipts{url}"
+    path = f"/hooks/infobip/{what}{url}"
     return client.post(path, said, content_type="application/json", headers=headers).status_code
 
 
-def by_twilio(client: Client, fields: dict[str, str], *, token: str = "s3cret") -> int:
-    path = "/hooks/twilio/status"
+def by_twilio(
+    client: Client, fields: dict[str, str], *, token: str = "s3cret", what: str = "status"
+) -> int:
+    path = f"/hooks/twilio/{what}"
     lists = {name: [value] for name, value in fields.items()}
     signature = twilio.signature(f"{BASE}{path}", lists, token)
     headers = {"X-Twilio-Signature": signature}
@@ -427,9 +436,9 @@ def test_without_an_account_at_twilio_nothing_is_taken(client: Client, settings:
     assert by_twilio(client, {}, token="") == 404
 
 
-@pytest.mark.parametrize("path", ["/hooks/twilio/status", "/hooks/infobip/receipts"])
+@pytest.mark.parametrize("path", ["twilio/status", "twilio/messages", "infobip/receipts"])
 def test_receipts_are_posted(client: Client, path: str) -> None:
-    assert client.get(path).status_code == 405
+    assert client.get(f"/hooks/{path}").status_code == 405
 
 
 def test_a_receipt_that_cannot_be_stored_is_asked_for_again(
@@ -452,3 +461,26 @@ def test_receipts_count_from_now(client: Client, recorder: Recorder) -> None:
     assert settled_at is not None
     assert abs(settled_at - timezone.now()) < minutes(1)
     recorder.take_all()
+
+
+@pytest.mark.parametrize("by", ["twilio", "infobip"])
+def test_whoever_writes_by_whatsapp_is_noted(client: Client, by: str) -> None:
+    alice, number = make_user(ntfy=False), NUMBER.removeprefix("+")
+    for kind in ("whatsapp", "sms"):
+        ContactMethod.objects.create(user=alice, channel=kind, address=NUMBER)
+
+    if by == "twilio":
+        said = {"From": f"whatsapp:{NUMBER}", "Body": "ok"}
+        status = by_twilio(client, said, what="messages")
+    else:
+        message = {"from": number, "message": {"type": "TEXT", "text": "ok"}}
+        sms = {"from": "41791234568", "text": "ok"}
+        status = by_infobip(client, {"results": [sms, message, None, {}]}, what="messages")
+
+    heard = ContactMethod.objects.filter(heard_at__isnull=False)
+    assert (status, [method.channel for method in heard]) == (204, ["whatsapp"])
+
+
+def test_forged_messages_are_refused(client: Client) -> None:
+    assert by_twilio(client, {"From": NUMBER}, token="guessed", what="messages") == 403
+    assert by_infobip(client, {"results": []}, "?token=guessed", what="messages") == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +28,7 @@ def test_a_value_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
         ("NTFY_BASE_URL", "ntfy.sh", lambda: env.url("NTFY_BASE_URL", "https://ntfy.sh")),
         ("INFOBIP_BASE_URL", "x.infobip.com", lambda: env.optional_url("INFOBIP_BASE_URL")),
         ("DATABASE_URL", "mysql://x/y", lambda: env.database("DATABASE_URL", "")),
+        ("PHONE_REGION", "Switzerland", lambda: env.country("PHONE_REGION")),
         ("PAUSE", "-1", lambda: env.seconds("PAUSE", 1)),
     ],
 )
@@ -62,15 +64,15 @@ def test_a_provider_that_is_named_must_be_known_and_configured(
         providers("SMS_PROVIDERS", twilio=False)
 
 
-def test_a_provider_without_a_channel_is_warned_of(settings: object) -> None:
-    settings.SMS_PROVIDERS = []  # type: ignore[attr-defined]
-    settings.WHATSAPP_PROVIDERS = []  # type: ignore[attr-defined]
-    assert checks.providers_without_a_channel() == []
+def test_whatsapp_without_a_template_is_warned_of(settings: Any) -> None:
+    settings.WHATSAPP_PROVIDERS = ["infobip", "twilio"]
+    settings.INFOBIP_WHATSAPP_TEMPLATE = "pagerpal_alert"
 
-    settings.SMS_PROVIDERS = ["twilio"]  # type: ignore[attr-defined]
+    (warning,) = checks.whatsapp_without_a_template()
+    settings.WHATSAPP_PROVIDERS = ["infobip"]
 
-    (warning,) = checks.providers_without_a_channel()
-    assert "twilio is set up for sms" in warning.msg
+    assert "TWILIO_WHATSAPP_TEMPLATE not set" in warning.msg
+    assert checks.whatsapp_without_a_template() == []
 
 
 def test_the_example_file_names_every_setting_once() -> None:

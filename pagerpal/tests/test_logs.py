@@ -14,6 +14,7 @@ from pagerpal.logs import MaskSecrets, mask
         ("Not Found: /ical/12-3.Ab_c-9.ics", "Not Found: /ical/***"),
         ("Not Found: /a/12-3.Ab_c-9", "Not Found: /a/***"),
         ("Forbidden: /in/0123456789abcdef", "Forbidden: /in/***"),
+        ("Forbidden: /hooks/infobip/receipts/Ab_c-9", "Forbidden: /hooks/infobip/receipts/***"),
         ("Not Found: /calendar", "Not Found: /calendar"),
     ],
 )
