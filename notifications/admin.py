@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from notifications import outbox, trials, working
-from notifications.channels.base import kind_of
+from notifications.channels.base import is_for_admins, kind_of
 from notifications.forms import ContactMethodForm, NotificationRuleForm, TeamChannelForm
 from notifications.limits import Refused
 from notifications.models import (
@@ -46,7 +46,7 @@ MOST_TESTED = 20
 class ContactMethodInline(MethodTabularInline):
     model = ContactMethod
     form = ContactMethodForm
-    fields = ["channel", "address", "is_on", "verified_at", "standing"]
+    fields = ["channel", "address", "is_on", "wants_updates", "verified_at", "standing"]
     readonly_fields = ["verified_at", "standing"]
     extra = 0
     # Switched off, not deleted: the log goes on naming it, and what waits for it is not orphaned.
@@ -112,10 +112,54 @@ UserAdmin.actions = [*(UserAdmin.actions or []), send_test_page]
 class TeamChannelAdmin(ChannelModelAdmin):
     form = TeamChannelForm
     autocomplete_fields = ["team"]
-    list_display = ["name", "team", "via", "is_on", "wants_handovers"]
-    list_filter = ["is_on", "team"]
+    list_display = ["name", "team", "via", "is_on", "told_of"]
+    list_filter = ["is_on", "channel", "team"]
     list_select_related = ["team"]
     search_fields = ["name", "team__name"]
+    readonly_fields = ["off_reason"]
+    actions = ["send_test"]
+    fieldsets = [
+        (None, {"fields": ["team", "name", "channel", "address", "is_on", "off_reason"]}),
+        (
+            "What it is told of",
+            {
+                "description": "Each time, up to 10 messages a minute; what comes beyond them is "
+                "counted into one. A step of a policy can tell it too.",
+                "fields": [
+                    *("wants_opened", "wants_acknowledged", "wants_escalated", "wants_resolved"),
+                    "wants_handovers",
+                ],
+            },
+        ),
+        ("Webhooks only", {"fields": ["secret", "template"]}),
+    ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What most teams want of a new one."""
+        wanted = dict.fromkeys(["wants_opened", "wants_acknowledged", "wants_resolved"], True)
+        return {**wanted, **super().get_changeform_initial_data(request)}
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Some kinds can reach any machine that this one can."""
+        if db_field.name == "channel" and not getattr(request.user, "is_superuser", False):
+            choices = db_field.get_choices(include_blank=True)
+            kwargs["choices"] = [one for one in choices if not is_for_admins(one[0])]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    @admin.display(description="told of")
+    def told_of(self, channel: TeamChannel) -> str:
+        events = ("opened", "acknowledged", "escalated", "resolved", "handovers")
+        return ", ".join(one for one in events if getattr(channel, f"wants_{one}"))
+
+    @admin.action(description="Send a test message", permissions=["change"])
+    def send_test(self, request: HttpRequest, queryset: QuerySet[TeamChannel]) -> None:
+        now = timezone.now()
+        for channel in queryset[:MOST_TESTED]:
+            if trials.try_channel(channel, now=now).rows:
+                text = f"A test is on its way to {channel}: see the notifications."
+                self.message_user(request, text)
+            else:
+                self.message_user(request, f"{channel} is switched off.", messages.WARNING)
 
     @admin.display(description="via")
     def via(self, channel: TeamChannel) -> str:

@@ -22,6 +22,7 @@ from notifications.channels.base import (
     kind_of,
     missing_for,
     registry,
+    remedy,
 )
 from notifications.models import Notification
 from notifications.settling import Result, reset_lapsed
@@ -255,4 +256,4 @@ def _obstacle(row: Notification) -> str:
     if settling.is_needless(row):
         return "not needed: another page has been taken"
     missing = missing_for(row.channel) if settings.NOTIFICATION_SENDING_ENABLED else []
-    return f"{kind.label} is off: set {', '.join(missing)}" if missing else ""
+    return f"{kind.label} is off: {remedy(missing)}" if missing else ""

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from notifications import events
 from notifications.addresses import UNVERIFIED
+from notifications.channels import webhook
 from notifications.channels.base import kind_of
 from notifications.models import ContactMethod, NotificationRule, TeamChannel
 
@@ -35,7 +37,7 @@ class ContactMethodForm(MethodModelForm):
 
     class Meta:
         model = ContactMethod
-        fields = ["channel", "address", "is_on"]
+        fields = ["channel", "address", "is_on", "wants_updates"]
 
     def clean(self) -> dict[str, Any] | None:
         super().clean()
@@ -53,14 +55,41 @@ class ContactMethodForm(MethodModelForm):
 
 
 class TeamChannelForm(ChannelModelForm):
+    """A webhook gets a secret if it has none; what only webhooks have is dropped for the others."""
+
     class Meta:
         model = TeamChannel
-        fields = ["team", "name", "channel", "address", "is_on", "wants_handovers"]
+        fields = [
+            *("team", "name", "channel", "address", "is_on"),
+            *("wants_opened", "wants_acknowledged", "wants_escalated", "wants_resolved"),
+            *("wants_handovers", "secret", "template"),
+        ]
 
     def clean(self) -> dict[str, Any] | None:
         super().clean()
         clean_address(self)
+        is_webhook = self.cleaned_data.get("channel") == "webhook"
+        for name, clean in (("secret", _clean_secret), ("template", _clean_template)):
+            try:
+                text = self.cleaned_data.get(name) or ""
+                self.cleaned_data[name] = clean(text) if is_webhook else ""
+            except ValueError as error:
+                self.add_error(name, str(error))
         return self.cleaned_data
+
+    def save(self, commit: bool = True) -> TeamChannel:
+        if self.instance.is_on:
+            self.instance.off_reason = ""
+        channel: TeamChannel = super().save(commit)
+        return channel
+
+
+def _clean_secret(text: str) -> str:
+    return webhook.clean_secret(text) or webhook.new_secret()
+
+
+def _clean_template(text: str) -> str:
+    return webhook.clean_template(text, events.EXAMPLE) if text.strip() else ""
 
 
 class NotificationRuleForm(RuleModelForm):

@@ -17,7 +17,7 @@ from notifications import limits, outbox
 from notifications.channels.base import kind_of
 from notifications.kicks import SEND_DUE, kick
 from notifications.limits import AN_HOUR, Refused
-from notifications.models import UNFINISHED, ContactMethod, Notification, Urgency
+from notifications.models import UNFINISHED, ContactMethod, Notification, TeamChannel, Urgency
 from notifications.outbox import Note, Written
 from schedules.models import User
 from schedules.transactions import repeat_on_conflict
@@ -66,6 +66,23 @@ def try_address(method: ContactMethod, *, now: datetime) -> None:
             kick(SEND_DUE)
 
     repeat_on_conflict(attempt)
+
+
+def try_channel(channel: TeamChannel, *, now: datetime) -> Written:
+    """Send one test message to a team's channel; nothing is written when that is off."""
+    note = Note(
+        purpose=Purpose.TEST,
+        thread=f"team:{channel.team_id}",
+        ref=f"test:channel/{channel.pk}/{secrets.token_hex(6)}",
+        team_id=channel.team_id,
+        context={"trial": "channel"},
+        due_at=now,
+        void_at=now + USEFUL_FOR,
+    )
+    with transaction.atomic():
+        written = outbox.tell_channel(channel, note, now=now)
+        kick(SEND_DUE, due=written.rows)
+    return written
 
 
 def page_now(user: User, *, now: datetime) -> Written:
@@ -183,7 +200,7 @@ def _shown(row: Notification) -> dict[str, Any]:
     return {
         "label": kind.label if kind else row.channel,
         "address": method.masked_address if method else "",
-        "what": f"again, {number}" if number else what,
+        "what": f"again {number}" if number else what,
         "state": row.state,
         "at": row.settled_at or row.due_at,
         "outcome": row.outcome,

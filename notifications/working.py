@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.dispatch import receiver
 
-from notifications.channels.base import kind_of, missing_for
+from notifications.channels.base import kind_of, missing_for, remedy
 from notifications.models import ContactMethod, Notification
 from schedules.signals import people_shown
 
@@ -105,7 +105,7 @@ def missing(kind: str) -> str:
     if not settings.NOTIFICATION_SENDING_ENABLED:
         return ""
     names = missing_for(kind)
-    return f"{known.label} is off here: set {', '.join(names)}" if names else ""
+    return f"{known.label} is off here: {remedy(names)}" if names else ""
 
 
 def without_way(user_ids: Collection[int]) -> dict[int, str]:

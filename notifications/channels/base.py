@@ -190,6 +190,12 @@ def missing_for(kind: str) -> list[str]:
     return next((one.needs() for one in all_of(kind)), [])
 
 
+def remedy(missing: list[str]) -> str:
+    """What to do about what a kind needs: settings are in capitals, all else is a package."""
+    verb = "set" if all(name.isupper() for name in missing) else "install"
+    return f"{verb} {', '.join(missing)}"
+
+
 def person_channel_choices() -> list[tuple[str, str]]:
     """Those that may carry messages to one person."""
     return [one for one in channel_choices() if _says(one[0], "is_for_people", True)]
