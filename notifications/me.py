@@ -26,7 +26,7 @@ from schedules.models import User
 from schedules.oncall import PlannedShift
 
 SHIFTS_WITHIN = timedelta(days=90)
-MOST_SHIFTS = 8
+MOST_SHIFTS = 5
 
 # What a form of the page is called, and the form that came back with errors.
 Bound = Mapping[str, BaseForm]
