@@ -176,11 +176,12 @@ def _find(address: str, now: datetime) -> Addressee | str:
     """The source behind the address, or the answer that refuses it."""
     try:
         found = taking.addressees([address], now=now)
+        if not found:
+            taking.count_unknown([address], now=now)
+            return UNKNOWN
     except Error as error:
         return _database_trouble(error)
-    if not found:
-        return UNKNOWN
-    return found[0] if found[0].sender.source.is_active else SWITCHED_OFF
+    return SWITCHED_OFF if taking.is_switched_off(found[0], now=now) else found[0]
 
 
 def _take(raw: bytes, to: list[Addressee], envelope_sender: str, now: datetime) -> str:

@@ -145,7 +145,7 @@ class Mailbox:
 def _store(raw: bytes, now: datetime) -> None:
     """Take the mail in for each source that it names; one that names none is no alert of ours."""
     found = taking.addressees(recipients_of(headers_of(raw)), now=now)
-    active = [one for one in found if one.sender.source.is_active]
+    active = [one for one in found if not taking.is_switched_off(one, now=now)]
     if active:
         taking.take(raw, active, now=now)
     else:

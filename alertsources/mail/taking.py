@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alertsources import grouping, intake, limits, reading
+from alertsources import grouping, intake, limits, reading, refusals
 from alertsources.cleaning import CleanAlert
 from alertsources.intake import Delivery, Taken
 from alertsources.mail.addresses import keys_in, masked
 from alertsources.mail.message import Mail, take_apart
-from alertsources.models import Alert, AlertSource, ReceivedMail
-from alertsources.senders import Sender, sender_of
+from alertsources.models import Alert, AlertSource, ReceivedMail, Refusal
+from alertsources.senders import Sender, held_before, sender_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,20 @@ def addressees(addresses: Iterable[str], *, now: datetime) -> list[Addressee]:
     return list(found.values())
 
 
+def is_switched_off(one: Addressee, *, now: datetime) -> bool:
+    """Whether its source takes nothing; then the mail counts as refused."""
+    source = one.sender.source
+    if not source.is_active:
+        refusals.count(source.pk, Refusal.Reason.OFF, now=now)
+    return not source.is_active
+
+
+def count_unknown(addresses: Iterable[str], *, now: datetime) -> None:
+    """Of a mail that no source takes: count it for the source that had its key before."""
+    if source_id := held_before(keys_in(addresses)):
+        refusals.count(source_id, Refusal.Reason.KEY, now=now)
+
+
 def take(raw: bytes, to: list[Addressee], *, now: datetime) -> list[Taken]:
     """Store the mail for each of its sources; when this returns, it is committed for all.
 
@@ -63,6 +77,7 @@ def _take(raw: bytes, mail: Mail, sender: Sender, *, now: datetime) -> Taken:
     if limits.is_over(source, now=now):
         limits.tell(source, sender.policy, now=now)
         text = f"More than {source.limit_per_minute} messages per minute; send this later."
+        refusals.count(source.pk, Refusal.Reason.LIMIT, now=now)
         raise TooMany(text)
     read = reading.read(raw, source, kind=KIND, now=now)
     delivery = Delivery(

@@ -10,6 +10,8 @@ from django.test import Client
 
 from alertsources import refusals
 from alertsources.keys import give_key
+from alertsources.mail import taking
+from alertsources.mail.addresses import address_of
 from alertsources.models import AlertSource, Refusal
 from alertsources.refusals import Tally
 from alertsources.tests.bodies import KEY, post
@@ -112,3 +114,16 @@ def test_a_database_that_cannot_count_costs_no_answer(
 
     assert post({"title": "x"}).status_code == 403
     assert "could not be counted" in caplog.text
+
+
+def test_refused_mails_are_counted_too(source: AlertSource) -> None:
+    to = address_of(source.name, KEY)
+    set_up(source, is_active=False)
+    [one] = taking.addressees([to], now=NOON)
+    assert taking.is_switched_off(one, now=NOON)
+
+    give_key(source, now=NOON - timedelta(days=2))
+    assert taking.addressees([to], now=NOON) == []
+    taking.count_unknown([to, "somebody@example.org"], now=NOON)
+
+    assert counted(source) == {"off": 1, "key": 1}
