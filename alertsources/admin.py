@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from alertsources.forms import AlertSourceForm
+from alertsources.forms import FLAPPING, AlertSourceForm
 from alertsources.keys import OVERLAP_SAID, give_key, set_key
 from alertsources.kind_admin import KindTools
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.reprocessing_admin import Reprocessing
 from alertsources.rule_admin import RuleInline, what_rules_say
+from alertsources.secret_forms import FORGET, SECRET
 from alertsources.setting_up import address_for, address_with_key, set_up_of, shell_line
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
@@ -61,6 +62,12 @@ class AlertSourceAdmin(KindTools, TrialTools, SourceModelAdmin):
             (
                 "When it pages",
                 {"fields": ["wait_for", "auto_resolve_after", "limit_per_minute", "test_person"]},
+            ),
+            ("When it opens and closes again and again", {"fields": [*FLAPPING]}),
+            ("When nothing comes", {"fields": ["warn_if_silent_for"]}),
+            (
+                "Signatures",
+                {"fields": [SECRET, FORGET] if obj and obj.signing_secret else [SECRET]},
             ),
             ("How long it keeps", {"fields": ["keep_days"]}),
         ]

@@ -10,6 +10,8 @@ from alertsources.kind_forms import KindForm
 from alertsources.models import AlertSource
 from alertsources.switching import TEAM_IS_OFF
 
+FLAPPING = ("flapping_times", "flapping_within", "flapping_quiet_for")
+
 
 class AlertSourceForm(KindForm):
     class Meta:
@@ -18,7 +20,14 @@ class AlertSourceForm(KindForm):
             *("team", "name", "kind", "policy", "default_severity"),
             *("group_by", "group_labels", "is_active"),
             *("wait_for", "auto_resolve_after", "limit_per_minute", "test_person", "keep_days"),
+            *("warn_if_silent_for", *FLAPPING, "signing_secret"),
         ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in FLAPPING:
+            if name in self.fields:
+                self.fields[name].required = False
 
     def clean_group_labels(self) -> list[str]:
         labels = self.cleaned_data["group_labels"] or []
@@ -33,6 +42,9 @@ class AlertSourceForm(KindForm):
             self.add_error("policy", f"This policy pages {policy.team}, not {team}.")
         if cleaned.get("group_by") == "labels" and not cleaned.get("group_labels"):
             self.add_error("group_labels", "Name at least one label to group by.")
+        for name in FLAPPING:  # emptied: as for a new source; not on the page at all: as it is
+            if name in self.data and name not in self.errors and cleaned.get(name) is None:
+                cleaned[name] = getattr(AlertSource(), name)
         if cleaned.get("is_active") and team and not team.is_active:
             self.add_error("is_active", TEAM_IS_OFF.format(team))
         return cleaned

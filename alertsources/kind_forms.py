@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 
 from alertsources.mail.words import RECOVERY_WORDS, recovery_words
-from alertsources.models import AlertSource
+from alertsources.secret_forms import SecretForm
 from alertsources.sources.cloudwatch import FIRE, IGNORE, INSUFFICIENT, RESOLVE, CloudWatch
 from alertsources.sources.email_in import Email
 from alertsources.sources.sns_subscriptions import IF_REACHABLE, OFF, REQUIRED, SETTING
-
-if TYPE_CHECKING:
-    SourceModelForm = forms.ModelForm[AlertSource]
-else:
-    SourceModelForm = forms.ModelForm
 
 # Fields of the form that are kept in the settings of the source, and what holds without a word.
 KEPT = {INSUFFICIENT: IGNORE, SETTING: IF_REACHABLE}
 FIELDS_OF = {Email.slug: (RECOVERY_WORDS,), CloudWatch.slug: tuple(KEPT)}
 
 
-class KindForm(SourceModelForm):
+class KindForm(SecretForm):
     """The fields of single kinds, kept in the source's settings."""
 
     insufficient_data = forms.ChoiceField(

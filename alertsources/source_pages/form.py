@@ -8,19 +8,21 @@ from django import forms
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from alertsources.forms import AlertSourceForm
+from alertsources.forms import FLAPPING, AlertSourceForm
 from alertsources.keys import set_key
 from alertsources.kind_forms import FIELDS_OF, KEPT
 from alertsources.mail.words import RECOVERY_WORDS
 from alertsources.models import AlertSource
+from alertsources.secret_forms import FORGET, SECRET
 from alertsources.source_pages.sight import teams_led
+from alertsources.sources.base import takes_secret
 from incidents.models import EscalationPolicy
 from schedules.models import Team, User
 
 BASICS = ["team", "name", "kind", "policy", "default_severity"]
 DETAILS = [
     *("group_by", "group_labels", "wait_for", "auto_resolve_after", "warn_if_silent_for"),
-    *("limit_per_minute", "test_person", "keep_days"),
+    *(*FLAPPING, "limit_per_minute", "test_person", "keep_days", SECRET),
 ]
 
 
@@ -47,6 +49,10 @@ class SourceForm(AlertSourceForm):
         of_kind = FIELDS_OF.get(self.instance.kind, ()) if self.instance.pk else ()
         for name in {RECOVERY_WORDS, *KEPT}.difference(of_kind):
             del self.fields[name]
+        if not self.instance.signing_secret:
+            del self.fields[FORGET]
+            if self.instance.pk and not takes_secret(self.instance.kind):
+                del self.fields[SECRET]
 
     def _offer(self, teams: list[int]) -> None:
         """Only what belongs to these teams can be chosen."""
@@ -91,10 +97,12 @@ def create(form: SourceForm) -> str:
 
 def change(form: SourceForm) -> bool:
     """Store what was changed, and nothing else of the row. False where the name is taken."""
-    names = [name for name in form.changed_data if name in form.Meta.fields]
-    if len(names) != len(form.changed_data):
-        names.append("settings")
-    return _store(form, form.save(commit=False), update_fields=names)
+    source = form.save(commit=False)
+    before = AlertSource.objects.get(pk=source.pk)
+    # Some fields of the form end in the settings, or in another field.
+    names = [*form.Meta.fields, "settings"]
+    changed = [name for name in names if getattr(source, name) != getattr(before, name)]
+    return _store(form, source, update_fields=changed)
 
 
 def _store(form: SourceForm, source: AlertSource, **options: Any) -> bool:

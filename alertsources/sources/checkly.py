@@ -61,6 +61,7 @@ class Checkly:
     slug: ClassVar[str] = "checkly"
     label: ClassVar[str] = "Checkly"
     reads_bytes: ClassVar[bool] = True
+    takes_secret: ClassVar[bool] = True
     setup: ClassVar[str] = f"""\
 Alerts > Alert channels > Add more channels > Webhook. Method POST, URL:
 

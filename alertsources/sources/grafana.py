@@ -28,6 +28,7 @@ GROUP_OF_TEST = re.compile(r"[^{}]+-[0-9a-f]{16}-\d{9,}")
 class Grafana:
     slug: ClassVar[str] = "grafana"
     label: ClassVar[str] = "Grafana"
+    takes_secret: ClassVar[bool] = True
     setup: ClassVar[str] = """\
 Alerting > Contact points > Add contact point, Integration: Webhook, URL:
 
