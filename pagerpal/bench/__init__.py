@@ -1,0 +1,1 @@
+"""Measures PagerPal: `python -m pagerpal.bench`, or `make bench`."""

@@ -1,0 +1,92 @@
+"""Measures PagerPal on this machine, from outside, and prints a table with the machine's load.
+
+`make bench` runs it on SQLite, and on PostgreSQL where TEST_DATABASE_URL names a server. Every
+database is thrown away afterwards. Nothing here is a test: figures depend on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import nullcontext
+
+from pagerpal.bench import intake, paging
+from pagerpal.bench import schedules as bench_schedules
+from pagerpal.bench.site import ROOT, Figure, environment, throw_away_postgres
+
+
+def schedules() -> list[Figure]:
+    """The figures of the schedules, on the database of the environment, which is fresh."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    return [Figure(*line) for line in bench_schedules.measure()]
+
+
+def run(label: str, database: str, *what: str) -> None:
+    """Measure one database in a process of its own, whose environment says which."""
+    folder = tempfile.mkdtemp(prefix="pagerpal-bench-")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    load = os.getloadavg()[0]
+    try:
+        done = subprocess.run(  # noqa: S603  ourselves
+            [sys.executable, "-m", "pagerpal.bench", "--child", str(port), *what],
+            env=environment(folder, port, database),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"\n{label}: {os.cpu_count()} cores, load before the run {load:.2f}\n")
+    print("| what | measured | bar |\n| --- | --- | --- |")
+    for line in json.loads(done.stdout.splitlines()[-1]):
+        print(f"| {line['what']} | {line['measured']} | {line['bar']} |")
+
+
+def measured(port: int, what: str, size: int) -> list[Figure]:
+    """The figures of one part, in this process, whose environment names a fresh database."""
+    if what == "schedules":
+        return schedules()
+    if what == "bursts":
+        return intake.bursts(port)
+    if what == "beside":
+        return intake.beside(port, size)
+    return paging.measure(port, size)
+
+
+def of_one_database(label: str, server: str = "") -> None:
+    parts = [("paging", os.environ.get("BENCH_ALERTS", "5000")), ("bursts", "0")]
+    parts += [("beside", "1000"), ("beside", "1000000")]
+    only = os.environ.get("BENCH_PARTS", "paging bursts beside").split()
+    for what, size in parts:
+        if what not in only:
+            continue
+        with throw_away_postgres(server) if server else nullcontext("") as database:
+            run(f"{label}: {what}", database, what, size)
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--child"]:
+        figures = measured(int(arguments[1]), arguments[2], int(arguments[3]))
+        print(json.dumps([vars(figure) for figure in figures]))
+        return
+    if os.environ.get("BENCH_ONLY", "sqlite") == "sqlite":
+        of_one_database("SQLite, synchronous=FULL")
+    if server := os.environ.get("TEST_DATABASE_URL"):
+        of_one_database("PostgreSQL, fsync on", server)
+    if "schedules" in os.environ.get("BENCH_PARTS", "schedules"):
+        run("Schedules, on SQLite", "", "schedules", "0")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
