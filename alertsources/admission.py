@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
-from django.db.models import F, Q
+from django.db.models import Q
 
-from alertsources import flapping, silences, trials
+from alertsources import flapping, meeting, silences, trials
 from alertsources.cleaning import CleanAlert
 from alertsources.holding import HELD_FIELDS, held_row, hold_of, is_over, look_at, released
 from alertsources.models import Alert, AlertSource, OpenGroup
@@ -81,6 +80,18 @@ class Admission:
         """Decide about alerts that meet nothing; see `admit_new`, which writes it."""
         self._fire(alerts)
 
+    def only_repeats(self, alerts: list[CleanAlert]) -> bool:
+        """Whether all are known to fire in an open incident that nobody has to be told of again."""
+        return all(
+            (row := self.live.get(alert.live_key)) is not None
+            and row.incident_id is not None
+            and row.answered_at is None
+            and self.incidents[row.incident_id].is_open
+            and not alert.is_always_news
+            and not self._raises(row, alert)
+            for alert in alerts
+        )
+
     def look(self, seen: Sequence[tuple[Alert, CleanAlert]]) -> None:
         """Judge alerts anew because it is time, each as it was seen and judged before the lock.
 
@@ -140,37 +151,32 @@ class Admission:
 
     def _lock(self, alerts: list[CleanAlert]) -> None:
         """Find what the alerts meet, lock it in order, and make sure that it still holds."""
-        if not _known(alerts):
+        known = meeting.known(alerts)
+        if not known:
             return  # what somebody else inserts meanwhile, the unique digests refuse
-        self._find(alerts, lock=False)
-        named = self._named()
-        self.incidents = {
-            incident.pk: incident
-            for incident in Incident.objects.select_for_update(no_key=True)
-            .filter(pk__in=named)
-            .order_by("pk")
-        }
-        if not connection.features.has_select_for_update:
-            return  # SQLite: this transaction is the only one that writes
-        self._find(alerts, lock=True)
-        if not self._named() <= named:
-            raise Overtaken
-
-    def _find(self, alerts: list[CleanAlert], *, lock: bool) -> None:
+        self.incidents = meeting.lock_incidents(known)
         wanted = Q(live_key__in={alert.live_key for alert in alerts})
         if closing := {alert.sender_group for alert in alerts if alert.closes_group}:
             wanted |= Q(sender_group__in=closing, status=Status.FIRING)
-        rows = Alert.objects.filter(wanted).order_by("pk")
-        if lock:
-            rows = rows.select_for_update(no_key=True)
+        rows = Alert.objects.filter(wanted).order_by("pk").select_for_update(no_key=True)
         self.live = {row.live_key: row for row in rows if row.live_key}
         digests = {alert.group_digest for alert in alerts if alert.is_firing}
         found = OpenGroup.objects.filter(digest__in=digests) if digests else ()
         self.groups = {group.digest: group for group in found}
+        self._must_know()
 
-    def _named(self) -> set[int]:
+    def lock_repeats(self, alerts: list[CleanAlert]) -> None:
+        """The same for alerts that are known to fire, whose groups nobody asks for."""
+        self.incidents = meeting.lock_incidents(meeting.known(alerts))
+        self.live = meeting.lock_live([alert.live_key for alert in alerts])
+        self._must_know()
+
+    def _must_know(self) -> None:
+        """While this waited for its locks, an alert may have got another incident."""
         ids = {row.incident_id for row in self.live.values() if row.incident_id}
-        return ids | {group.incident_id for group in self.groups.values()}
+        ids |= {group.incident_id for group in self.groups.values()}
+        if not ids <= self.incidents.keys():
+            raise Overtaken
 
     def _without_stale(self, alerts: list[CleanAlert]) -> list[CleanAlert]:
         """Leave out what its sender saw before the state of the same alert that is known."""
@@ -303,8 +309,8 @@ class Admission:
         self.counted = len(repeats)
         self.about |= {row.incident_id for row, _ in repeats if row.incident_id}
         self.answered = [(row, alert) for row, alert in repeats if row.answered_at]
-        pks = [row.pk for row, _ in repeats]
-        Alert.objects.filter(pk__in=pks).update(count=F("count") + 1, last_at=self.now)
+        pks = sorted({row.pk for row, _ in repeats})
+        meeting.count(pks, now=self.now)
         for row, alert in repeats:
             row.last_at = self.now
             said = {
@@ -322,6 +328,8 @@ class Admission:
             changed = {name: value for name, value in said.items() if getattr(row, name) != value}
             if changed:
                 Alert.objects.filter(pk=row.pk).update(**changed)
+                for name, value in changed.items():
+                    setattr(row, name, value)  # others of the same transaction may come to it
 
     def _place(
         self,
@@ -444,18 +452,26 @@ def admit_new(requests: Sequence[tuple[Admission, list[CleanAlert]]], *, now: da
     _write_new([admission for admission, _ in requests], now=now)
 
 
-def unmet(requests: Sequence[list[CleanAlert]]) -> list[bool]:
-    """For each request whether all its alerts fire and are new, to the tables and to each other."""
-    known = _known([alert for alerts in requests for alert in alerts])
-    answers = []
-    for alerts in requests:
-        digests = {digest for alert in alerts for digest in (alert.live_key, alert.group_digest)}
-        # Those that say when they were seen may be late, which only the past can tell.
-        is_plain = all(alert.is_firing and not alert.occurred_at for alert in alerts)
-        is_unmet = is_plain and known.isdisjoint(digests)
-        if is_unmet:
-            known |= digests
-        answers.append(is_unmet and bool(alerts))
+def admit_repeats(requests: Sequence[tuple[Admission, list[CleanAlert]]]) -> list[bool]:
+    """Count the alerts of those requests that only repeat what is known; says which these are.
+
+    All rows that any of them meets are locked at once, in the order that holds everywhere.
+    """
+    plain = [meeting.is_plain(alerts) for _, alerts in requests]
+    asked = [request for request, is_plain in zip(requests, plain, strict=True) if is_plain]
+    if not asked:
+        return plain
+    first, _ = asked[0]
+    first.lock_repeats([alert for _, alerts in asked for alert in alerts])
+    for admission, _ in asked:
+        admission.live, admission.incidents = first.live, first.incidents
+    answers = [
+        is_plain and admission.only_repeats(alerts)
+        for (admission, alerts), is_plain in zip(requests, plain, strict=True)
+    ]
+    for (admission, alerts), is_repeat in zip(requests, answers, strict=True):
+        if is_repeat:
+            admission._fire(alerts)
     return answers
 
 
@@ -477,32 +493,6 @@ def _write_new(admissions: Sequence[Admission], *, now: datetime) -> None:
     new = [row for row in placed if not row.pk]
     insert(*sorted(new, key=lambda row: row.live_key or ""))
     silences.settle([row for row in placed if row.muted_by_id], now=now)
-
-
-def _known(alerts: list[CleanAlert]) -> set[str]:
-    """Which of their digests any row has: a cheap question, as most new alerts meet nothing."""
-    live = [alert.live_key for alert in alerts]
-    groups = [alert.group_digest for alert in alerts if alert.is_firing]
-    closing = [alert.sender_group for alert in alerts if alert.closes_group]
-    asked = (
-        ("live_key FROM alertsources_alert WHERE live_key", live),
-        ("digest FROM alertsources_opengroup WHERE digest", groups),
-        (
-            "DISTINCT sender_group FROM alertsources_alert"
-            " WHERE status = 'firing' AND sender_group",
-            closing,
-        ),
-    )
-    query = " UNION ALL ".join(
-        f"SELECT {where} IN ({', '.join(['%s'] * len(values))})"
-        for where, values in asked
-        if values
-    )
-    if not query:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(query, [*live, *groups, *closing])
-        return {digest for (digest,) in cursor.fetchall()}
 
 
 def _worst(alerts: list[CleanAlert]) -> CleanAlert:

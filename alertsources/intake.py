@@ -18,10 +18,11 @@ from typing import TypeVar
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 
-from alertsources.admission import Admission, Overtaken, admit_new, unmet
+from alertsources.admission import Admission, Overtaken, admit_new, admit_repeats
 from alertsources.cleaning import CleanAlert, one_line
 from alertsources.gathering import Gathering
 from alertsources.judging import judge
+from alertsources.meeting import unmet
 from alertsources.models import AlertSource, ReceivedMail, ReceivedPayload
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
@@ -91,37 +92,40 @@ def _judged(delivery: Delivery, now: datetime) -> list[CleanAlert]:
 
 
 def _take_together(waiting: Sequence[tuple[Delivery, datetime]]) -> list[Taken | None]:
-    """Store those of the requests that only bring news, in one transaction; None for the others.
+    """Store those that only bring news, or only repeat, in one transaction; None for the others.
 
     Whatever goes wrong is left to each request by itself, with all that it takes.
     """
+    deliveries = [delivery for delivery, _ in waiting]
     try:
-        news = unmet([delivery.alerts for delivery, _ in waiting])
-        deliveries = [
-            delivery for (delivery, _), is_news in zip(waiting, news, strict=True) if is_news
-        ]
-        now = max(now for _, now in waiting)
-        stored = iter(_store_news(deliveries, now=now) if deliveries else ())
+        news = unmet([delivery.alerts for delivery in deliveries])
+        return _store_together(deliveries, news, now=max(now for _, now in waiting))
     except Exception as error:
         logger.info("Not stored together, so each alone: %s", error)
         return [None] * len(waiting)
-    return [next(stored) if is_news else None for is_news in news]
 
 
-def _store_news(deliveries: list[Delivery], *, now: datetime) -> list[Taken]:
+def _store_together(
+    deliveries: list[Delivery], news: list[bool], *, now: datetime
+) -> list[Taken | None]:
+    requests = [(Admission(one.source, one.policy, now=now), one.alerts) for one in deliveries]
+    new = [request for request, is_new in zip(requests, news, strict=True) if is_new]
+    known = [request for request, is_new in zip(requests, news, strict=True) if not is_new]
     with transaction.atomic(durable=True):
-        admissions = [Admission(one.source, one.policy, now=now) for one in deliveries]
-        admit_new(
-            [
-                (admission, one.alerts)
-                for admission, one in zip(admissions, deliveries, strict=True)
-            ],
-            now=now,
-        )
+        repeats = iter(admit_repeats(known))
+        stored = [is_new or next(repeats) for is_new in news]
+        admit_new(new, now=now)
         told = [
-            _told(one, admission) for one, admission in zip(deliveries, admissions, strict=True)
+            _told(one, admission) if is_stored else None
+            for one, (admission, _), is_stored in zip(deliveries, requests, stored, strict=True)
         ]
-        insert(*(_payload(one, taken, now) for one, taken in zip(deliveries, told, strict=True)))
+        insert(
+            *(
+                _payload(one, taken, now)
+                for one, taken in zip(deliveries, told, strict=True)
+                if taken
+            )
+        )
     return told
 
 

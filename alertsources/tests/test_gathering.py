@@ -122,15 +122,46 @@ def test_news_of_several_requests_and_sources_is_stored_in_one_transaction(
     ]
 
 
-def test_what_meets_something_is_left_to_its_own_request(source: AlertSource) -> None:
-    intake.take(delivery(source, "known"), now=NOON)
-    repeat = delivery(source, "known")
+def test_repeats_are_counted_with_the_news_and_told_apart(
+    source: AlertSource, django_assert_max_num_queries: Any
+) -> None:
+    intake.take(delivery(source, "known", "other"), now=NOON)
+    repeats = [delivery(source, "known"), delivery(source, "other", "known")]
+
+    with django_assert_max_num_queries(20):
+        taken = take_together(repeats[0], delivery(source, "new"), repeats[1])
+
+    assert [one and one.note for one in taken] == [
+        "1 known already: counted.",
+        f"Opened #{Incident.objects.get(title='new').pk}.",
+        "2 known already: counted.",
+    ]
+    counts = dict(Alert.objects.values_list("title", "count"))
+    assert counts == {"known": 3, "other": 2, "new": 1}
+    assert ReceivedPayload.objects.count() == 4
+
+
+def test_what_ends_an_alert_or_makes_it_worse_is_left_to_its_own_request(
+    source: AlertSource,
+) -> None:
+    intake.take(delivery(source, "known", severity="warning"), now=NOON)
     end = delivery(source, "known", status="resolved")
+    worse = delivery(source, "known", severity="critical")
+    new = delivery(source, "new")
 
-    taken = take_together(repeat, delivery(source, "new"), end, delivery(source, "new"))
+    taken = take_together(end, worse, new, new)
 
-    assert [one is None for one in taken] == [True, False, True, True]
-    assert Incident.objects.count() == 2
+    assert [one is None for one in taken] == [True, True, False, True]
+    assert Alert.objects.get(title="known").severity == "warning"
+
+
+def test_the_last_of_several_repeats_gives_the_words(source: AlertSource) -> None:
+    intake.take(delivery(source, "known", labels={"disk": "a"}), now=NOON)
+    changes = [delivery(source, "known", labels={"disk": disk}) for disk in "ba"]
+
+    take_together(*changes)
+
+    assert Alert.objects.get().labels == {"disk": "a"}
 
 
 def test_a_request_that_cannot_be_stored_costs_the_others_nothing(
