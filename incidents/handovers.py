@@ -17,7 +17,7 @@ from notifications.models import UNFINISHED, Notification, TeamChannel
 from notifications.outbox import Note
 from notifications.reminders import facts_of, ref_of, who_hands_over
 from schedules import oncall
-from schedules.models import Rotation
+from schedules.models import Rotation, Team
 from schedules.oncall import PlannedShift
 from schedules.transactions import repeat_on_conflict
 
@@ -143,7 +143,12 @@ def _open(rotation: Rotation) -> dict[str, Any]:
     count = opened.count()
     shown = opened.urgent_first()[:MOST_INCIDENTS] if count else []
     return {
-        "incidents": [f"#{incident.pk} {incident.title}" for incident in shown],
+        "incidents": [_named(incident, rotation.team) for incident in shown],
         "more": max(0, count - MOST_INCIDENTS),
         "open_path": f"{reverse('incidents:list')}?team={rotation.team_id}",
     }
+
+
+def _named(incident: Incident, team: Team) -> str:
+    what = incident.severity if team.is_discreet else incident.title
+    return f"#{incident.pk} {what}"

@@ -158,14 +158,15 @@ def _html(notification: Notification, words: Words, answer_url: str) -> str:
     if notification.channel != "email":
         return ""
     facts = notification.context
-    short = _detail(facts)
+    short, detail = _detail(facts), str(facts.get("detail") or "")
+    is_discreet = bool(facts.get("discreet"))
     return wording.as_html(
         str(notification.purpose),
         {
             "title": words.title,
             "lines": [line for line in words.lines if line != short],
-            "detail": clip(clean(str(facts.get("detail") or "")), MOST_DETAIL_IN_MAIL),
-            "links": _links(facts),
+            "detail": "" if is_discreet else clip(clean(detail), MOST_DETAIL_IN_MAIL),
+            "links": [] if is_discreet else _links(facts),
             "open_url": url_of(facts.get("open_path")),
             "answer_url": answer_url,
             "urgent": facts.get("urgency") == Urgency.HIGH,
@@ -175,6 +176,8 @@ def _html(notification: Notification, words: Words, answer_url: str) -> str:
 
 def _subject(facts: Mapping[str, Any]) -> str:
     """Mail readers thread by it, so it leaves out what may change while the incident lives."""
+    if facts.get("discreet"):
+        return f"PagerPal #{facts.get('number') or ''}"
     return f"TEST {_what(facts)}" if facts.get("is_test") else _what(facts)
 
 
@@ -192,6 +195,8 @@ def _capital(text: str) -> str:
 
 
 def _detail(facts: Mapping[str, Any]) -> str:
+    if facts.get("discreet"):
+        return ""  # behind the link
     return clip(one_line(str(facts.get("detail") or "")), MOST_DETAIL)
 
 
@@ -260,7 +265,8 @@ def _headers(facts: Mapping[str, Any]) -> dict[str, str]:
 def _bare(notification: Notification) -> Message:
     """What can be said without understanding anything: that there is something, and where."""
     facts = notification.context if isinstance(notification.context, Mapping) else {}
-    title = clip(one_line(str(facts.get("title") or "")) or UNKNOWN, MOST_TITLE)
+    shown = "" if facts.get("discreet") else str(facts.get("title") or "")
+    title = clip(one_line(shown) or UNKNOWN, MOST_TITLE)
     return _message(
         notification,
         title=title,

@@ -95,6 +95,16 @@ def test_it_names_the_teams_open_incidents_the_worst_first(
     assert f"Open incidents: #{full.pk} Disk full, #{slow.pk} Slow." in body
 
 
+def test_a_discreet_team_hears_only_how_bad_it_is(team: Team, rotation: Rotation) -> None:
+    Team.objects.update(is_discreet=True)
+    incident = make_incident(team, title="Disk full", severity="critical")
+
+    handovers.tell(HANDOVER)
+
+    context = Notification.objects.get().context
+    assert context["incidents"] == [f"#{incident.pk} critical"]
+
+
 def test_of_many_incidents_ten_are_named(
     rotation: Rotation, team: Team, recorder: Recorder
 ) -> None:

@@ -320,8 +320,16 @@ def test_discreet_messages_say_only_which_and_how_bad(via: str) -> None:
     assert message.sms.startswith("#12 critical. Reply 12a") == (via == "sms")
 
 
-def test_a_discreet_mail_says_it_all() -> None:
-    assert "97 % of /var" in rendered(via="email", discreet=True).body
+def test_a_discreet_mail_says_what_but_no_details_and_nothing_in_its_subject() -> None:
+    links = [{"url": "https://monitor.example/7", "label": "Monitor"}]
+
+    mail = rendered(via="email", discreet=True, number=12, links=links)
+
+    assert mail.subject == "PagerPal #12"
+    assert "Disk full on db-6" in mail.title
+    for text in (mail.body, mail.html):
+        assert "97 % of /var" not in text
+        assert "monitor.example" not in text
 
 
 @pytest.mark.parametrize(

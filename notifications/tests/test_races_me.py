@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_nothing_of_a_run_goes_out_after_i_got_it(recorder: Recorder) -> None:
         now = NOON + minutes(61 * number)
         trials.page_now(alice, now=now)
 
-        at_once(lambda now=now: trials.stop(alice, now=now), lambda now=now: send_all(now))
+        at_once(partial(trials.stop, alice, now=now), partial(send_all, now))
         recorder.take_all()
         send_all(now + minutes(30))
 
