@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.db.models import F
 
+from incidents import resending
 from incidents.engine import Predicted, forecast
 from incidents.models import ASKED, Incident, Page
 from notifications.channels.base import kind_of
@@ -59,6 +60,7 @@ class Line:
     state: str
     at: datetime
     last: Notification
+    can_go_again: bool = False
     count: int = 1
 
     def add(self, message: Notification) -> None:
@@ -141,13 +143,15 @@ def told(incident: Incident) -> list[Told]:
     found: dict[tuple[int | None, int | None], Told] = {}
     for message in messages:
         whom = message.user_id, message.team_channel_id
-        _add(found.setdefault(whom, Told(message.recipient)).lines, message)
+        again = resending.offered(incident, message)
+        _add(found.setdefault(whom, Told(message.recipient)).lines, message, again)
     return list(found.values())
 
 
-def _add(lines: list[Line], message: Notification) -> None:
+def _add(lines: list[Line], message: Notification, again: bool) -> None:
     """To the line of its address if that fared alike, else as a line of its own below it."""
-    new = Line(_channel(message), _masked(message), message.state, _moment(message), message)
+    via = _channel(message), _masked(message)
+    new = Line(*via, message.state, _moment(message), message, again)
     place = len(lines)
     for index, line in enumerate(lines):
         if (line.channel, line.address) != (new.channel, new.address):

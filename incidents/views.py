@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import acts, lifecycle, raising, situation
+from incidents import acts, lifecycle, raising, resending, situation
 from incidents.answers import Answer, BadToken, ExpiredToken, read_token
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident, IncidentQuerySet, Page, Severity, TimelineEntry
@@ -192,6 +192,14 @@ def act(request: HttpRequest, pk: int, word: str) -> HttpResponse:
 
 
 @require_POST
+def again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
+    """Send one message of the list once more."""
+    incident = _actable(request, pk)
+    moved = resending.send_again(incident.pk, message, _person(request), now=timezone.now())
+    return _acted(request, pk, moved.text, messages.SUCCESS if moved.changed else messages.WARNING)
+
+
+@require_POST
 def note(request: HttpRequest, pk: int) -> HttpResponse:
     incident = _actable(request, pk)
     text = request.POST.get("text", "").replace("\r\n", "\n").strip()
@@ -257,14 +265,15 @@ def _timeline_facts(incident: Incident) -> dict[str, Any]:
 
 
 def _delivery_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    may_act = acts.may_act(_person(request), incident)
     return {
         "now": timezone.now(),
         "incident": incident,
         "told": situation.told(incident),
         # A held message's link answers as its receiver: for trying PagerPal out in safe mode, by
         # those who may act anyway.
-        "show_links": not settings.NOTIFICATION_SENDING_ENABLED
-        and acts.may_act(_person(request), incident),
+        "show_links": not settings.NOTIFICATION_SENDING_ENABLED and may_act,
+        "may_send": may_act,
     }
 
 
