@@ -20,6 +20,7 @@ UNVERIFIED: dict[str, Any] = {
     "code_hash": "",
     "code_expires_at": None,
     "code_tries": 0,
+    "heard_at": None,
 }
 TWICE = "You have this address already."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from notifications.channels.base import registry
+from notifications.channels.base import reporting
 
 # After it was sent; most receipts come within seconds, what has none after an hour gets none.
 LOOKS = tuple(timedelta(seconds=number) for number in (30, 60, 120, 300, 900, 3600))
@@ -12,8 +12,8 @@ LOOKS = tuple(timedelta(seconds=number) for number in (30, 60, 120, 300, 900, 36
 
 def receipt_within(provider: str) -> timedelta | None:
     """How long a receipt of this provider may take; None where none is given."""
-    within: timedelta | None = getattr(registry.get(provider), "receipt_within", None)
-    return within
+    channel = reporting(provider)
+    return channel.receipt_within if channel else None
 
 
 def next_look(provider: str, sent_at: datetime, now: datetime) -> datetime | None:

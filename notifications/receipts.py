@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from notifications import awaiting, settling
-from notifications.channels.base import Deadline, Report, SendError, registry
+from notifications.channels.base import Deadline, Report, SendError, reporting
 from notifications.kicks import kick
 from notifications.models import ContactMethod, Notification, ProviderState
 from schedules.turns import turn
@@ -102,14 +102,13 @@ def _look(row: Notification, now: datetime, deadline: Deadline, dumb: set[str]) 
 
 def _ask(row: Notification, deadline: Deadline, dumb: set[str]) -> Report | None:
     """What the provider knows; one that does not answer is not asked again in this look."""
-    ask = getattr(registry.get(row.provider), "ask", None)
-    if ask is None or not row.provider_id:
+    channel = reporting(row.provider)
+    if channel is None or not row.provider_id:
         return None
     seconds = min(LONGEST_QUESTION, max(0.1, deadline.remaining()))
     try:
-        found: Report | None = ask(row.provider_id, Deadline(seconds))
+        return channel.ask(row.provider_id, Deadline(seconds))
     except SendError as error:
         log.warning("asking %s about notification %s: %s", row.provider, row.pk, error.text)
         dumb.add(row.provider)
         return None
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from django.conf import settings
 
@@ -155,6 +155,13 @@ def register(channel: Channel) -> None:
     if not hasattr(channel, "kind"):
         type(channel).kind = channel.slug
     registry[channel.slug] = channel
+
+
+def reporting(provider: str) -> Reporting | None:
+    """The provider, if it says later what became of its messages."""
+    channel = registry.get(provider)
+    has_receipts = getattr(channel, "receipt_within", None) is not None
+    return cast(Reporting, channel) if has_receipts else None
 
 
 def channel_choices() -> list[tuple[str, str]]:

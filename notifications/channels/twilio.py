@@ -109,7 +109,7 @@ def refusal(answer: calls.Answer, address: str = "") -> SendError:
         words = "a web page answered instead of Twilio; check TWILIO_BASE_URL"
         return SendError(words) if answer.is_taken else calls.refusal(answer, words)
     said = answer.json
-    code = said.get("code")
+    code: int = said["code"] if isinstance(said.get("code"), int) else 0
     if answer.is_taken and not code:
         return SendError("Twilio: an answer without a message id; it may have been sent")
     text = calls.quoted(str(said.get("message") or ""), settings.TWILIO_AUTH_TOKEN, address)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -493,3 +495,13 @@ def test_the_played_company_refuses_what_is_not_documented(
 
     assert answer.status == 400
     assert words in complaint
+
+
+def test_what_knows_numbers_is_loaded_by_a_form_only() -> None:
+    code = (
+        "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'pagerpal.test_settings'\n"
+        "import django; django.setup()\n"
+        "import pagerpal.urls, notifications.tasks; sys.exit('phonenumbers' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
