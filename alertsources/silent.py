@@ -146,7 +146,7 @@ def _note(silent: SilentSource, person: User, now: datetime) -> Note:
                 "allowed": span(silent.allowed),
                 "has_spoken": silent.has_spoken,
             },
-            "open_path": reverse("dashboard"),
+            "open_path": reverse("alertsources:source", args=[source.pk]),
         },
         due_at=now,
         void_at=now + TOLD_WITHIN,

@@ -386,3 +386,18 @@ def test_a_test_pages_only_me_unless_the_policy_is_asked_for(
     incident = Incident.objects.get()
     assert (incident.is_test, incident.urgency) == (True, urgency)
     assert f"TEST #{incident.pk}</a> is open" in answer.content.decode()
+
+
+def test_a_signing_secret_can_be_set_and_forgotten_on_the_page(
+    client: Client, source: AlertSource
+) -> None:
+    set_up(source, kind="grafana")
+    client.post(of(source, "/edit"), fields(source.team, kind="grafana", signing_secret="hush"))
+    source.refresh_from_db()
+    assert source.signing_secret == "hush"
+    assert "hush" not in page(client, of(source, "/edit"))
+
+    client.post(of(source, "/edit"), fields(source.team, kind="grafana", forget_secret="on"))
+
+    source.refresh_from_db()
+    assert source.signing_secret == ""

@@ -45,7 +45,9 @@ def test_from_a_new_source_to_an_acknowledged_test_and_the_first_alert(
     assert post({"title": "Disk full"}, key=key).status_code == 202
     page.clock.fast_forward(5000)
     page.get_by_text("Received").wait_for()
+    page.reload()
     page.get_by_text("Raw message", exact=True).first.click()
+    page.get_by_text('"title": "Disk full"', exact=False).wait_for()
     assert list(Incident.objects.order_by("pk").values_list("is_test", flat=True)) == [True, False]
 
 
