@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from notifications.channels import gsm
 from notifications.channels.base import Message
 from notifications.channels.texts import clean, clip, one_line
 
-# Of what was not written for text messages; each of 153 characters is paid for.
-MOST_TITLE = 160
+# Of what was not written for text messages; each is paid for.
+MOST_PARTS = 2
 # Twilio takes no more.
 MOST_SMS = 1600
 MOST_FREE_TEXT = 1500
@@ -17,7 +18,8 @@ def sms(message: Message) -> str:
     """What is wrong and where to answer."""
     if message.sms:
         return message.sms[:MOST_SMS]
-    return f"{clip(one_line(message.title), MOST_TITLE)} {_link(message)}".strip()
+    end = f" {_link(message)}".rstrip()
+    return gsm.fit(gsm.plain(one_line(message.title)), MOST_PARTS, end=end)
 
 
 def free_text(message: Message) -> str:
