@@ -7,6 +7,7 @@ monitor of any make, so the key is accepted wherever one can carry it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -30,6 +31,9 @@ Reason = Refusal.Reason
 
 # What the address without a kind promises to understand, whatever the source's own kind is.
 GENERIC = "generic"
+SWITCHED_OFF = "This alert source is switched off."
+
+Rewrite = Callable[[bytes], bytes]
 
 ANSWERS = {
     ReceivedPayload.Result.TAKEN: "accepted",
@@ -56,10 +60,15 @@ class Rejected(Exception):
 
 @csrf_exempt  # senders have no cookie to protect
 @login_not_required  # the key in the request says who sends
-def receive(request: HttpRequest, kind: str = "", key: str = "") -> JsonResponse:
-    """Take a message of alerts in. 2xx means: stored, and it led somewhere."""
+def receive(
+    request: HttpRequest, kind: str = "", key: str = "", *, rewrite: Rewrite | None = None
+) -> JsonResponse:
+    """Take a message of alerts in. 2xx means: stored, and it led somewhere.
+
+    `rewrite` makes the message of a body that does not say it all.
+    """
     try:
-        taken, count = _receive(request, kind, key)
+        taken, count = _receive(request, kind, key, rewrite)
     except Rejected as rejected:
         if rejected.reason and rejected.source_id:
             refusals.count(rejected.source_id, rejected.reason, now=timezone.now())
@@ -78,7 +87,23 @@ def receive(request: HttpRequest, kind: str = "", key: str = "") -> JsonResponse
     return JsonResponse(answer, status=202)
 
 
-def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
+def recognise(request: HttpRequest) -> JsonResponse:
+    """Only say whether the key in the request opens a source that is on."""
+    try:
+        sender = _sender(request, "", now=timezone.now())
+        if not sender.source.is_active:
+            raise Rejected(403, SWITCHED_OFF)
+    except Rejected as rejected:
+        return _error(rejected)
+    except Exception:
+        logger.exception("Who sends could not be looked up")
+        return _error(Rejected(503, "Send this again.", Retry_After="5"))
+    return JsonResponse({"source": sender.source.name}, status=202)
+
+
+def _receive(
+    request: HttpRequest, kind: str, key: str, rewrite: Rewrite | None
+) -> tuple[Taken, int]:
     if not _may_bring_alerts(request):
         text = "Alerts are sent here by POST, as JSON, with the key of an alert source."
         raise Rejected(405, text, Allow="POST, PUT")
@@ -87,24 +112,24 @@ def _receive(request: HttpRequest, kind: str, key: str) -> tuple[Taken, int]:
         key, kind = kind, ""  # put where the kind belongs
     sender = _sender(request, key, now=now)
     try:
-        return _take_in(sender, request, kind, now=now)
+        return _take_in(sender, request, kind, rewrite, now=now)
     except Rejected as rejected:
         rejected.source_id = sender.source.pk
         raise
 
 
 def _take_in(
-    sender: Sender, request: HttpRequest, kind: str, *, now: datetime
+    sender: Sender, request: HttpRequest, kind: str, rewrite: Rewrite | None, *, now: datetime
 ) -> tuple[Taken, int]:
     source = sender.source
     if not source.is_active:
-        raise Rejected(403, "This alert source is switched off.", reason=Reason.OFF)
+        raise Rejected(403, SWITCHED_OFF, reason=Reason.OFF)
     notes = []
     if kind and kind not in registry:
         notes.append(f"There is no kind {kind!r:.40}; read as {source.kind}.")
     otherwise = "" if kind else GENERIC
     kind = kind if kind in registry else source.kind
-    body = _body_of(request, kind)
+    body = _body_of(request, kind, rewrite)
     _check(source.kind, body, request, source)
     if kind != source.kind:
         _check(kind, body, request, source)
@@ -176,7 +201,7 @@ def _sender(request: HttpRequest, key: str, *, now: datetime) -> Sender:
     return sender
 
 
-def _body_of(request: HttpRequest, kind: str) -> bytes:
+def _body_of(request: HttpRequest, kind: str, rewrite: Rewrite | None) -> bytes:
     """The body; for kinds whose senders can do so, the query in its place, as a form."""
     try:
         body = request.body
@@ -188,7 +213,9 @@ def _body_of(request: HttpRequest, kind: str) -> bytes:
     if body is None or (limit and len(body) > limit):
         text = f"The message is larger than {limit} bytes; send fewer alerts at once."
         raise Rejected(413, text, reason=Reason.SIZE)
-    if not body and base.reads_query(kind):
+    if rewrite:
+        body = rewrite(body)
+    elif not body and base.reads_query(kind):
         body = urlencode(parameters_of(request)).encode()
     if not body:
         text = "The message is empty; send the alert as JSON in the body."

@@ -5,7 +5,7 @@ No redirect here: it would turn a monitor's POST into a GET.
 
 from django.urls import path, re_path
 
-from alertsources import ingest, silence_api, views
+from alertsources import ingest, opsgenie, silence_api, views
 from alertsources.source_pages import acts
 from alertsources.source_pages import views as pages
 
@@ -15,6 +15,13 @@ app_name = "alertsources"
 urlpatterns = [
     re_path(r"^api/v1/alerts/?$", ingest.receive, name="alerts"),
     re_path(r"^api/v1/alerts/(?P<kind>[^/]+)/?$", ingest.receive, name="alerts-of-kind"),
+    re_path(r"^opsgenie/v2/alerts/?$", opsgenie.create, name="opsgenie"),
+    # An alias may hold slashes.
+    re_path(
+        r"^opsgenie/v2/alerts/(?P<identifier>.+)/(?P<action>[a-z]+)/?$",
+        opsgenie.act,
+        name="opsgenie-act",
+    ),
     re_path(r"^in/(?P<key>[^/]+)/?$", ingest.receive, name="in"),
     re_path(r"^api/v1/silences/?$", silence_api.silence_list, name="api-silences"),
     re_path(

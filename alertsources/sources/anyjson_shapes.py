@@ -64,6 +64,9 @@ NAGIOS_NOTES = (
 )
 NAGIOS_SEVERITIES = {"down": "critical", "unreachable": "warning", "unreach": "warning"}
 
+# What is done to an alert at Opsgenie's address, see opsgenie.py.
+OPSGENIE_ACT = "opsgenie_act"
+
 SHAPES = [
     _shape(
         "Datadog",
@@ -114,14 +117,17 @@ SHAPES = [
     ),
     _shape(
         "Opsgenie",
-        "message && (alias || responders || starts_with(priority, 'P'))",
+        "message && (alias || responders || starts_with(priority, 'P'))"
+        f" || alias && {OPSGENIE_ACT}",
         {
             "title": "message",
             "key": "alias || message",
+            "state": f"{OPSGENIE_ACT} || 'create'",
             "severity": "priority",
             "detail": "description",
             "labels": "details",
         },
+        resolved="close",
     ),
     _shape(
         "Zabbix",
