@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext, ngettext
@@ -26,18 +26,24 @@ def ref_of_members(ref: str) -> str:
 def words(notification: Notification, facts: Mapping[str, Any]) -> Words:
     """`Platform: 37 opened, 12 resolved within a minute`, and the first few by name."""
     found = Notification.objects.filter(ref=ref_of_members(str(facts["digest"]))).order_by("pk")
-    told = [context for context in found.values_list("context", flat=True)]
+    told = list(found.values_list("context", flat=True))
+    return say(notification.channel, one_line(str(facts.get("team") or "")), told)
+
+
+def say(kind: str, team: str, told: Sequence[Mapping[str, Any]]) -> Words:
+    """The words for these events, each given by its facts."""
     counts = Counter(str(one.get("event")) for one in told)
-    named = dict.fromkeys(_name(one) for one in told if one.get("number"))
-    listed = ", ".join(list(named)[:MOST_LISTED])
-    if more := len(named) - MOST_LISTED:
-        listed += f" {gettext('and %(more)s more') % {'more': more}}" if more > 0 else ""
+    named = list(dict.fromkeys(_name(one) for one in told if one.get("number")))
+    listed = ", ".join(named[:MOST_LISTED])
+    if len(named) > MOST_LISTED:
+        more = gettext("and %(more)s more") % {"more": len(named) - MOST_LISTED}
+        listed = f"{listed} {more}"
     values = {
-        "team": clip(one_line(str(facts.get("team") or "")), MOST_NAME) or "PagerPal",
+        "team": clip(team, MOST_NAME) or "PagerPal",
         "counted": ", ".join(_counted(event, number) for event, number in sorted(counts.items())),
         "listed": listed,
     }
-    return wording.say(notification.channel, "digest", values)
+    return wording.say(kind, "digest", values)
 
 
 def _counted(event: str, number: int) -> str:
