@@ -27,6 +27,7 @@ from incidents.models import (
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification
+from schedules import quiet
 from schedules.inserts import insert
 from schedules.models import Membership, Team, User
 from schedules.transactions import repeat_on_conflict
@@ -332,7 +333,9 @@ def _page_one(
     try:
         with transaction.atomic():
             insert(page)
-            return _notify(incident, page, extra, now, calls)
+            written = _notify(incident, page, extra, now, calls)
+            _tell_of_quiet_hours(incident, page, now)
+            return written
     except OperationalError:
         raise  # the whole transaction is lost; it is tried again as a whole
     except Exception:
@@ -343,6 +346,13 @@ def _page_one(
             kind, text = Kind.TROUBLE, f"Paging {page.user} failed: see the server's log."
         timeline.write(incident, kind, text[:1].upper() + text[1:], at=now, via="engine")
         return outbox.Written(0, None, None)
+
+
+def _tell_of_quiet_hours(incident: Incident, page: Page, now: datetime) -> None:
+    user = page.user
+    if user and incident.urgency == Incident.Urgency.LOW and quiet.around(user, now):
+        text = f"{user} has quiet hours, and is called when they end."
+        timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
 
 
 def _was_called_before(page: Page) -> bool:
@@ -457,14 +467,20 @@ def _state(incident: Incident) -> planner.State:
 
 
 def _was_reached(incident: Incident) -> bool:
-    """Whether any message of this round to a person was taken by a provider, or held."""
+    """Whether any message of this round to a person was taken by a provider, or held.
+
+    Or waits for the end of quiet hours: somebody put off is not somebody who cannot be reached.
+    """
     if incident.round_started_at is None and incident.next_move == planner.Phase.STEP:
         return False
     pages = Page.objects.filter(
         incident=incident, episode=incident.episode, round=incident.round
     ).only("pk")
     to_people = pages.exclude(step=ASKED).filter(user__isnull=False)
-    return outbox.outcome([page.ref for page in to_people]).taken > 0
+    refs = [page.ref for page in to_people]
+    if outbox.outcome(refs).taken > 0:
+        return True
+    return incident.urgency == Incident.Urgency.LOW and outbox.is_put_off(refs)
 
 
 def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:

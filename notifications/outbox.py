@@ -531,6 +531,13 @@ def outcome(refs: Iterable[str]) -> Outcome:
     return Outcome(**counted)
 
 
+def is_put_off(refs: Iterable[str]) -> bool:
+    """Whether all that was written under one of these refs still waits for its time, untried."""
+    tried = Count("pk", filter=~Q(state=State.PENDING) | Q(first_tried_at__isnull=False))
+    rows = Notification.objects.filter(ref__in=list(refs)).order_by().values("ref")
+    return rows.annotate(tried=tried).filter(tried=0).exists()
+
+
 def has_due(now: datetime, *, most: int = 100) -> int:
     """How many messages wait to be sent now, counted up to `most`; 0 while sending is off."""
     if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:

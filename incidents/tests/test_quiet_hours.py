@@ -6,6 +6,8 @@ from datetime import time
 
 import pytest
 
+from incidents import lifecycle
+from incidents.lifecycle import Actor
 from pagerpal.testing import (
     Recorder,
     at,
@@ -35,3 +37,23 @@ def test_the_night_uses_up_no_step_and_nobody_counts_as_not_reached(recorder: Re
 
     recorder.take("topic-alice")
     assert waits == (MORNING + minutes(5), None)
+
+
+def test_who_is_put_off_is_not_somebody_who_cannot_be_reached(recorder: Recorder) -> None:
+    alice = make_user("alice", quiet_from=time(21), quiet_until=time(6))
+    team = make_team("Platform", alice, leads=(make_user("lead"),))
+    incident = make_incident(
+        team, policy=make_policy(team, alice), now=NIGHT, severity="warning", urgency="low"
+    )
+    run_worker(NIGHT)
+
+    for _ in range(2):
+        lifecycle.escalate_now(incident.pk, Actor.person(alice, "page"), now=NIGHT)
+        run_worker(NIGHT)
+
+    incident.refresh_from_db()
+    assert incident.nobody_reached_at is None
+    texts = set(incident.timeline.values_list("text", flat=True))
+    assert "alice has quiet hours, and is called when they end." in texts
+    assert not any("reached nobody" in text for text in texts)
+    recorder.take_all()
