@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -11,6 +12,17 @@ from alertsources.models import AlertSource
 from alertsources.switching import TEAM_IS_OFF
 
 FLAPPING = ("flapping_times", "flapping_within", "flapping_quiet_for")
+# Longer than any monitor repeats, and within what every database can store.
+LONGEST_WAIT = timedelta(days=90)
+
+
+def bounded(value: timedelta | None, *, least: timedelta = timedelta(0)) -> timedelta | None:
+    """The length of time, or a sentence that says how long it may be."""
+    if value is not None and value < least:
+        raise forms.ValidationError(f"{least} is the least.")
+    if value is not None and value > LONGEST_WAIT:
+        raise forms.ValidationError(f"{LONGEST_WAIT.days} days is the most.")
+    return value
 
 
 class AlertSourceForm(KindForm):
@@ -34,6 +46,12 @@ class AlertSourceForm(KindForm):
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise forms.ValidationError('Expected a list of label names such as ["alertname"].')
         return labels
+
+    def clean_wait_for(self) -> timedelta | None:
+        return bounded(self.cleaned_data["wait_for"])
+
+    def clean_auto_resolve_after(self) -> timedelta | None:
+        return bounded(self.cleaned_data["auto_resolve_after"], least=timedelta(minutes=1))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from alertsources import matching, routing
 from alertsources.condition_forms import DaysField, LabelsField, SeveritiesField
+from alertsources.forms import bounded
 from alertsources.models import AlertSource, RoutingRule
 from schedules.forms.inputs import browser_input
 
@@ -59,6 +61,9 @@ class RuleForm(RuleModelForm):
             except matching.BadMatcher as error:
                 raise forms.ValidationError(str(error)) from None
         return pattern
+
+    def clean_wait_for(self) -> timedelta | None:
+        return bounded(self.cleaned_data["wait_for"])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
+from django.test import Client
 
-from alertsources.setting_up import Part, setup_parts
+from alertsources.setting_up import Part, setup_parts, shell_line
 from alertsources.sources.base import registry
+from incidents.models import Incident
+from pagerpal.testing import make_source, make_team
 
 URL, KEY = "https://pager.example.org/api/v1/alerts/x", "k" * 32
 
@@ -70,3 +74,19 @@ def test_the_body_for_checkly_is_understood_once_it_is_filled_in() -> None:
     [alert] = registry["checkly"].parse(json.loads(filled))
 
     assert alert.key == "check:c1"  # type: ignore[union-attr]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", sorted(registry))
+def test_the_line_for_a_shell_sends_what_its_source_understands(kind: str) -> None:
+    source = make_source(make_team(), key=KEY, kind=kind)
+    curl = shlex.split(shell_line(source, KEY))
+
+    path = curl[3].removeprefix(settings.PAGERPAL_BASE_URL)
+    answer = Client().post(
+        path, curl[-1], content_type="application/json", headers={"X-API-Key": KEY}
+    )
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
+    assert curl[5] == f"X-API-Key: {KEY}"
+    assert Incident.objects.exists()

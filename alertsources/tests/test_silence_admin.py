@@ -166,3 +166,12 @@ def test_a_rule_that_cannot_be_read_is_not_saved(
 
     assert root.post(url, source_form(source, **wrong)).status_code == 200
     assert not RoutingRule.objects.exists()
+
+
+def test_a_rule_that_waits_beyond_all_bounds_is_refused(root: Client, source: AlertSource) -> None:
+    url = f"/admin/alertsources/alertsource/{source.pk}/change/"
+
+    answer = root.post(url, source_form(source, wait_for="999999999 00:00:00"))
+
+    assert "90 days is the most." in answer.content.decode()
+    assert not RoutingRule.objects.exists()

@@ -282,7 +282,7 @@ def test_a_new_source_shows_its_key_once_and_the_key_works(client: Client, team:
         ({"group_by": "labels"}, "Name at least one label"),
         ({"keep_days": "0"}, "greater than or equal to 1"),
         ({"kind": "nonsense"}, "Select a valid choice"),
-        ({"wait_for": "-00:01:00"}, "violated"),
+        ({"wait_for": "-00:01:00"}, "0:00:00 is the least"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(
@@ -401,3 +401,31 @@ def test_a_signing_secret_can_be_set_and_forgotten_on_the_page(
 
     source.refresh_from_db()
     assert source.signing_secret == ""
+
+
+@pytest.mark.parametrize("field", ["wait_for", "auto_resolve_after", "warn_if_silent_for"])
+@pytest.mark.parametrize("value", ["999999999 00:00:00", "-999999999 00:00:00", "x", "9" * 400])
+def test_lengths_beyond_all_bounds_are_refused_with_a_sentence(
+    client: Client, source: AlertSource, field: str, value: str
+) -> None:
+    answer = client.post(of(source, "/edit"), fields(source.team, **{field: value}))
+
+    assert answer.status_code == 200
+    assert "errorlist" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{LIST}/{'9' * 30}",
+        f"{LIST}/{'9' * 30}/live",
+        f"{LIST}/0",
+        f"{LIST}?page=x&seen=%00",
+        f"{LIST}/new?x=%ff",
+    ],
+)
+def test_junk_in_the_address_is_no_error(client: Client, source: AlertSource, path: str) -> None:
+    assert client.get(path).status_code in {200, 404}
+    before = f"{of(source)}?before="
+    assert client.get(f"{before}{'9' * 18}").status_code == 200
+    assert client.get(of(source, f"/messages/{'9' * 30}")).status_code == 404
