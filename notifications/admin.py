@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 
-from notifications import outbox, trials, working
+from notifications import outbox, previews, trials, working
 from notifications.channels.base import is_for_admins, kind_of
 from notifications.forms import ContactMethodForm, NotificationRuleForm, TeamChannelForm
 from notifications.limits import Refused
@@ -235,6 +237,20 @@ class NotificationAdmin(LogOnly, NotificationModelAdmin):
         if notification.state != Notification.State.HELD or not url:
             return "Shown for messages that safe mode holds."
         return format_html('<a href="{}">{}</a>', url, url)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.previews_view)
+        return [path("previews/", view, name="notifications_previews"), *super().get_urls()]
+
+    def previews_view(self, request: HttpRequest) -> HttpResponse:
+        """How each message reads; for everybody who may use the admin."""
+        reader: User = request.user  # type: ignore[assignment]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Message previews",
+            "samples": previews.samples(reader, timezone.now()),
+        }
+        return TemplateResponse(request, "admin/notifications/previews.html", context)
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
