@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models.functions import Coalesce
 
-from incidents import announcements, directory, lifecycle, planner, rooms, timeline
+from incidents import announcements, by_hand, directory, lifecycle, planner, rooms, timeline
 from incidents.directory import Directory
 from incidents.facts import facts_for
 from incidents.models import (
@@ -25,7 +24,6 @@ from incidents.models import (
     TimelineEntry,
 )
 from notifications import outbox
-from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification
 from schedules import quiet
 from schedules.inserts import insert
@@ -262,67 +260,18 @@ def _write_pages(
         "step": tick.planned.label,
         "next": _coming(tick.following, tick.book),
     }
-    called = _take_over(incident, tick.planned)
+    called, taken_over = by_hand.take_over(incident, planned, now=now)
     for person in tick.planned.people:
         if person in called:
             continue
         page = _page(incident, tick.planned, tick.book.users[person], now)
-        total = total.plus(_page_one(incident, page, extra, now, tick.calls[person]))
+        total = total.plus(page_one(incident, page, extra, now, tick.calls[person]))
     channels = [tick.book.channels[pk] for pk in planned.channels]
     told = rooms.call(incident, planned, channels, extra, now=now) if channels else NOTHING
-    return total.plus(outbox.Written(len(called), None, now)), told
+    return total.plus(taken_over), told
 
 
-def page_by_hand(
-    incident: Incident, people: Sequence[User], *, now: datetime, why: str
-) -> outbox.Written:
-    """Call these people about a triggered incident at once, besides whomever its policy calls.
-
-    The caller has locked the row, saves its revision, and says `why` in words. What answers the
-    incident ends these calls as any other; that they reach somebody does not count for the policy.
-    """
-    names = ", ".join(str(user) for user in people)
-    said = why[:1].upper() + why[1:]
-    timeline.write(incident, Kind.PAGED, f"{said}: paging {names}.", at=now, via="engine")
-    calls = outbox.calls_of(people, incident.urgency)
-    total = outbox.Written(0, None, None)
-    for user in people:
-        page = Page(
-            incident=incident,
-            episode=incident.episode,
-            round=incident.round,
-            step=ASKED,
-            user=user,
-            label=why[:80],
-            created_at=now,
-        )
-        written = _page_one(incident, page, {"step": why}, now, calls[user.pk])
-        if not written.rows:
-            text = f"{user} has no working contact method."
-            timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
-        total = total.plus(written)
-    if total.rows:
-        kick(SEND_DUE, due=total.rows)
-    return total
-
-
-def _take_over(incident: Incident, planned: planner.Planned) -> set[int]:
-    """Whom the first step finds called by hand a moment ago: that call becomes the step's."""
-    is_first = incident.round_started_at is None and incident.next_move == planner.Phase.STEP
-    if incident.raised_key is None or not is_first:
-        return set()
-    asked = incident.pages.filter(episode=incident.episode, step=ASKED, user__in=planned.people)
-    called = set()
-    for page in asked:
-        outcome = outbox.outcome([page.ref])
-        if page.user_id is not None and (outcome.taken or outcome.unfinished):
-            page.round, page.step, page.label = planned.round, planned.step, planned.label
-            page.save(update_fields=["round", "step", "label"])
-            called.add(page.user_id)
-    return called
-
-
-def _page_one(
+def page_one(
     incident: Incident,
     page: Page,
     extra: dict[str, object],
@@ -544,7 +493,7 @@ def _write_plain_pages(incident: Incident, now: datetime) -> outbox.Written:
         text = f"Paging {', '.join(str(user) for user in people)} without a plan."
         timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
     for user in people:
-        total = total.plus(_page_one(incident, _plain_page(incident, user, now), {}, now))
+        total = total.plus(page_one(incident, _plain_page(incident, user, now), {}, now))
     return total
 
 

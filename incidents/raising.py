@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from incidents import engine, lifecycle
+from incidents import engine, lifecycle, timeline
 from incidents.lifecycle import Actor, Moved, Opening, Refused, urgency_of
-from incidents.models import EscalationPolicy, Incident
+from incidents.models import ASKED, EscalationPolicy, Incident, Page, TimelineEntry
 from notifications import outbox
+from notifications.kicks import SEND_DUE, kick
 from notifications.models import Urgency
 from schedules.models import Membership, Team, User
 from schedules.transactions import repeat_on_conflict
 
 # More is no choice but a mistake.
 MOST_PEOPLE = 20
+Kind = TimelineEntry.Kind
 ANSWERING = (Membership.Role.LEAD, Membership.Role.RESPONDER)
 
 
@@ -106,9 +108,42 @@ def _raise(wish: Wish, key: str, by: User, now: datetime) -> Moved:
             now=now,
         )
         if people:
-            engine.page_by_hand(incident, people, now=now, why=f"asked for by {actor.label}")
+            page_by_hand(incident, people, now=now, why=f"asked for by {actor.label}")
             incident.save(update_fields=["revision"])
     return Moved(True, incident, f"#{incident.pk} is raised.")
+
+
+def page_by_hand(
+    incident: Incident, people: Sequence[User], *, now: datetime, why: str
+) -> outbox.Written:
+    """Call these people about a triggered incident at once, besides whomever its policy calls.
+
+    The caller has locked the row, saves its revision, and says `why` in words. What answers the
+    incident ends these calls as any other; that they reach somebody does not count for the policy.
+    """
+    names = ", ".join(str(user) for user in people)
+    said = why[:1].upper() + why[1:]
+    timeline.write(incident, Kind.PAGED, f"{said}: paging {names}.", at=now, via="engine")
+    calls = outbox.calls_of(people, incident.urgency)
+    total = outbox.Written(0, None, None)
+    for user in people:
+        page = Page(
+            incident=incident,
+            episode=incident.episode,
+            round=incident.round,
+            step=ASKED,
+            user=user,
+            label=why[:80],
+            created_at=now,
+        )
+        written = engine.page_one(incident, page, {"step": why}, now, calls[user.pk])
+        if not written.rows:
+            text = f"{user} has no working contact method."
+            timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
+        total = total.plus(written)
+    if total.rows:
+        kick(SEND_DUE, due=total.rows)
+    return total
 
 
 def _still_on(by: User, wish: Wish) -> list[User]:

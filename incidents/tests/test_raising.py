@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from incidents import directory, lifecycle, raising
+from incidents import directory, engine, lifecycle, raising
 from incidents.answers import read_token, token_for
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident
@@ -169,6 +169,21 @@ def test_whoever_is_chosen_and_on_call_is_called_once(
     assert [page.label for page in incident.pages.all()] == ["step 1"]
     incident.refresh_from_db()
     assert incident.escalate_at == NOON + minutes(5)
+
+
+def test_the_step_waits_as_long_for_whoever_was_called_by_hand_as_for_others(
+    page: Client, team: Team, bob: User
+) -> None:
+    make_policy(team, bob)
+    method = bob.contact_methods.get()
+    bob.notification_rules.create(urgency="low", contact_method=method, delay=minutes(10))
+
+    incident = raised(page, team, people=[bob.pk], severity="warning")
+    engine.run_best_due(NOON)
+
+    incident.refresh_from_db()
+    assert [page.label for page in incident.pages.all()] == ["step 1"]
+    assert incident.escalate_at == NOON + minutes(15)
 
 
 def test_a_call_by_hand_that_failed_does_not_stand_for_the_step(
