@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from notifications.channels.base import reporting
 
 # After it was sent; most receipts come within seconds, what has none after an hour gets none.
-LOOKS = tuple(timedelta(seconds=number) for number in (30, 60, 120, 300, 900, 3600))
+LOOKS = tuple(timedelta(seconds=number) for number in (10, 30, 60, 120, 300, 900, 3600))
 
 
 def receipt_within(provider: str) -> timedelta | None:

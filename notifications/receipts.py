@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 State = Notification.State
 
 LOOK = "notifications.tasks.look_for_receipts"
-# Of one look; what is left is looked at half a minute later.
+# Of one look; the next one follows at once.
 MOST_LOOKED_AT = 30
 LONGEST_QUESTION = 3.0  # seconds
 

@@ -30,4 +30,5 @@ def send_due() -> None:
 
 def look_for_receipts() -> None:
     """Ask providers what became of what they took."""
-    receipts.look(timezone.now(), seconds=LOOK_FOR)
+    if receipts.look(timezone.now(), seconds=LOOK_FOR) == receipts.MOST_LOOKED_AT:
+        kick(receipts.LOOK)

@@ -112,6 +112,6 @@ def test_what_was_taken_is_looked_after(
     send(row)
 
     taken = stored(row)
-    assert (taken.state, taken.provider, taken.look_at) == ("sent", slug, NOON + seconds(30))
+    assert (taken.state, taken.provider, taken.look_at) == ("sent", slug, NOON + seconds(10))
     assert taken.provider_id == company.taken[0].id
     assert rows(channel="email")[0].due_at > NOON + minutes(1)

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from notifications import outbox, receipts
+from notifications import outbox, receipts, tasks
 from notifications.channels import twilio
 from notifications.channels.base import Report, SendError, registry
 from notifications.models import ContactMethod, Notification
@@ -224,7 +224,7 @@ def test_a_receipt_is_asked_for_where_none_can_come(recorder: Recorder) -> None:
     row = texted()
     recorder.reports[row.provider_id] = report(row, "delivered")
 
-    looked = receipts.look(NOON + seconds(30), seconds=5)
+    looked = receipts.look(NOON + seconds(10), seconds=5)
 
     assert (looked, stored(row).state) == (1, "delivered")
     assert receipts.look(NOON + minutes(5), seconds=5) == 0
@@ -239,7 +239,7 @@ def test_nobody_is_asked_without_end(recorder: Recorder) -> None:
         looks.append((look_at - NOON).total_seconds())
         receipts.look(look_at, seconds=5)
 
-    assert looks == [30, 60, 120, 300, 900, 3600]
+    assert looks == [10, 30, 60, 120, 300, 900, 3600]
     recorder.take_all()
 
 
@@ -272,8 +272,8 @@ def test_looks_are_asked_of_a_worker_only_when_they_are_due(
     monkeypatch.setattr(receipts, "kick", lambda task: kicked.append(task) or 1)  # type: ignore[func-returns-value]
     texted()
 
-    receipts.ask_soon(NOON + seconds(29))
-    receipts.ask_soon(NOON + seconds(30))
+    receipts.ask_soon(NOON + seconds(9))
+    receipts.ask_soon(NOON + seconds(10))
 
     assert kicked == [receipts.LOOK]
     recorder.take_all()
@@ -486,3 +486,15 @@ def test_whoever_writes_by_whatsapp_is_noted(client: Client, by: str) -> None:
 def test_forged_messages_are_refused(client: Client) -> None:
     assert by_twilio(client, {"From": NUMBER}, token="guessed", what="messages") == 403
     assert by_infobip(client, {"results": []}, "?token=guessed", what="messages") == 403
+
+
+def test_many_receipts_are_looked_for_in_more_than_one_task(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kicked: list[str] = []
+    monkeypatch.setattr(receipts, "look", lambda now, *, seconds: receipts.MOST_LOOKED_AT)
+    monkeypatch.setattr(tasks, "kick", kicked.append)
+
+    tasks.look_for_receipts()
+
+    assert kicked == [receipts.LOOK]
