@@ -10,6 +10,8 @@ from notifications.models import ContactMethod, Notification
 A_MINUTE = timedelta(minutes=1)
 AN_HOUR = timedelta(hours=1)
 MOST_AN_HOUR = 5
+# To all addresses that one person enters, one after the other.
+MOST_OF_ONE_PERSON = 20
 
 
 class Refused(Exception):
@@ -21,7 +23,7 @@ class Refused(Exception):
 
 
 def check(method: ContactMethod, purpose: str, *, now: datetime) -> None:
-    """Let one message to this address through a minute, and five an hour, whoever asks.
+    """Let one message to this address through a minute and five an hour, twenty of one person.
 
     Raises Refused. Holds, until the caller's transaction ends, whatever else asks the same of this
     address, of any person.
@@ -30,13 +32,12 @@ def check(method: ContactMethod, purpose: str, *, now: datetime) -> None:
     list(same.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     # What is asked for is said once, so that it is found by its void_at.
     sent = Notification.objects.filter(
-        purpose=purpose,
-        void_at__gt=now - AN_HOUR,
-        created_at__gt=now - AN_HOUR,
-        channel=method.channel,
-        address=clean(method.address),
+        purpose=purpose, void_at__gt=now - AN_HOUR, created_at__gt=now - AN_HOUR
     )
-    times = list(sent.order_by("-created_at").values_list("created_at", flat=True)[:MOST_AN_HOUR])
+    if sent.filter(user=method.user_id).count() >= MOST_OF_ONE_PERSON:
+        raise Refused(f"{MOST_OF_ONE_PERSON} within an hour are enough. Try again later.")
+    there = sent.filter(channel=method.channel, address=clean(method.address))
+    times = list(there.order_by("-created_at").values_list("created_at", flat=True)[:MOST_AN_HOUR])
     if times and now - times[0] < A_MINUTE:
         seconds = (times[0] + A_MINUTE - now).seconds
         raise Refused(f"One was sent to this address just now. Again in {seconds} seconds.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifications import addresses, verification
+from notifications import addresses, limits, verification
 from notifications.limits import Refused
 from notifications.models import ContactMethod, Notification
 from notifications.tests.pages import rows, send_all
@@ -155,3 +155,15 @@ def test_what_was_removed_comes_back_unverified_and_is_named_by_the_history(
     assert (again.pk, again.is_on, again.is_verified) == (method.pk, True, False)
     with pytest.raises(Refused, match="already"):
         addresses.add(alice, "ntfy", method.address)
+
+
+def test_one_person_cannot_have_codes_sent_to_address_after_address() -> None:
+    alice = make_user("alice", ntfy=False)
+    codes = {"purpose": "verify", "user": alice, "channel": "ntfy", "due_at": NOON}
+    for number in range(20):
+        Notification.objects.create(
+            key=f"k{number}", address=f"t{number}", created_at=NOON, void_at=NOON, **codes
+        )
+
+    with pytest.raises(Refused, match="within an hour"):
+        limits.check(addresses.add(alice, "ntfy", "another"), "verify", now=NOON)

@@ -13,6 +13,7 @@ from pagerpal.logs import MaskSecrets, mask
     [
         ("Not Found: /ical/12-3.Ab_c-9.ics", "Not Found: /ical/***"),
         ("Not Found: /a/12-3.Ab_c-9", "Not Found: /a/***"),
+        ("Gone: /me/got-it/12-3f.Ab_c-9", "Gone: /me/got-it/***"),
         ("Forbidden: /in/0123456789abcdef", "Forbidden: /in/***"),
         ("Forbidden: /hooks/infobip/receipts/Ab_c-9", "Forbidden: /hooks/infobip/receipts/***"),
         ("Not Found: /calendar", "Not Found: /calendar"),
