@@ -140,7 +140,9 @@ def _values(notification: Notification, facts: Mapping[str, Any]) -> dict[str, A
         "detail": _detail(facts),
         "repeat": bool(facts.get("repeat")),
         "is_test": bool(facts.get("is_test")),
-        "answer_url": _answerurl_of(notification, facts),
+        "answer_url": _answer_url(notification, facts),
+        # What to text back, from whoever reads what is texted back.
+        "reply": _name(facts, "reply"),
     }
 
 
@@ -236,7 +238,7 @@ def _clock(notification: Notification, moment: datetime | None) -> str:
     return f"{moment:%H:%M}" if same_day else f"{moment.day} {moment:%b %H:%M}"
 
 
-def _answerurl_of(notification: Notification, facts: Mapping[str, Any]) -> str:
+def _answer_url(notification: Notification, facts: Mapping[str, Any]) -> str:
     """None where there is nothing to take: the owner hears news, everybody else a notice."""
     if notification.purpose in {Purpose.GROWTH, Purpose.UPDATE}:
         return ""

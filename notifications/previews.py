@@ -82,7 +82,8 @@ def _incident(now: datetime) -> dict[str, Any]:
         "next": {"at": (now + timedelta(minutes=5)).isoformat(), "who": "bob"},
         "links": [{"label": "Runbook", "url": "https://wiki.example.org/disk"}],
         "open_path": f"/incidents/{NUMBER}",
-        "answer_path": "/a/no-real-link",
+        # As long as a real one, which decides whether a text message is one or two.
+        "answer_path": f"/a/{NUMBER}-7.{'x' * 43}",
     }
 
 

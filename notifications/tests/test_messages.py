@@ -283,14 +283,15 @@ DISK: dict[str, Any] = {"title": "Disk 96% full db-6", "number": 12, "answer_pat
 
 def test_a_text_message_is_one_and_says_how_to_answer(settings: Any) -> None:
     settings.PAGERPAL_BASE_URL = "https://pager.example.org"
+    link = "https://pager.example.org/a/t0ken"
 
-    text = rendered(via="sms", **DISK).sms
+    def text(**facts: Any) -> str:
+        return rendered(via="sms", **DISK | facts).sms
 
-    assert text == ("#12 CRIT Disk 96% full db-6. Reply 12a or https://pager.example.org/a/t0ken")
-    assert rendered(via="sms", **DISK | {"answer_path": ""}).sms == (
-        "#12 CRIT Disk 96% full db-6. Reply 12a"
-    )
-    assert rendered(via="ntfy").sms == ""
+    assert text() == f"#12 CRIT Disk 96% full db-6. Answer: {link}"
+    assert text(reply="12a") == f"#12 CRIT Disk 96% full db-6. Reply 12a or {link}"
+    assert text(reply="12a", answer_path="") == "#12 CRIT Disk 96% full db-6. Reply 12a"
+    assert rendered(via="ntfy", **DISK).sms == ""
 
 
 def test_a_long_title_is_cut_and_what_to_answer_never_is() -> None:
@@ -298,7 +299,7 @@ def test_a_long_title_is_cut_and_what_to_answer_never_is() -> None:
 
     assert gsm.parts(text) == 1
     assert text.startswith('#12 CRIT Disk - "full"')
-    assert "... Reply 12a or http" in text.replace("....", "...")
+    assert "... Answer: http" in text.replace("....", "...")
 
 
 def test_a_title_in_other_letters_keeps_enough_of_itself() -> None:
@@ -317,7 +318,7 @@ def test_discreet_messages_say_only_which_and_how_bad(via: str) -> None:
     assert message.body == ""
     assert message.answer_url
     assert "Disk" not in message.sms
-    assert message.sms.startswith("#12 critical. Reply 12a") == (via == "sms")
+    assert message.sms.startswith("#12 critical. Answer: http") == (via == "sms")
 
 
 def test_a_discreet_mail_says_what_but_no_details_and_nothing_in_its_subject() -> None:
