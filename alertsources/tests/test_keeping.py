@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils.module_loading import import_string
 
-from alertsources import keeping
+from alertsources import keeping, tasks
 from alertsources.models import AlertSource, ReceivedPayload
-from incidents.models import Incident
+from incidents.models import Incident, Round
 from pagerpal.testing import NOON, make_incident, make_source, make_team
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +127,10 @@ def test_a_round_takes_its_time_and_leaves_the_rest_to_the_next(
     came(source, NOON)
 
     assert keeping.forget(NOON) == 0
+
+
+def test_the_look_around_that_the_worker_asks_for_makes_every_round() -> None:
+    import_string(tasks.LOOK_AROUND)()
+
+    made = set(Round.objects.values_list("name", flat=True))
+    assert made == {job.name for job in tasks.JOBS}
