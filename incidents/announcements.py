@@ -60,6 +60,15 @@ def escalated(
         _safely(lambda: updates.tell_channels(channels, news, now=now))
 
 
+def released(incident: Incident, why: str, *, now: datetime) -> None:
+    """Tell the channels that nobody has an incident any more, of which they heard who had it."""
+    if incident.is_test:
+        return
+    if channels := updates.channels_for("released", [incident.team_id])[incident.team_id]:
+        news = [_update(incident, "released", now, news=why)]
+        _safely(lambda: updates.tell_channels(channels, news, now=now))
+
+
 class _Once:
     """An update that is put together when somebody is there to be told."""
 

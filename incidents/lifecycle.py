@@ -289,7 +289,8 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         if not incident.is_open or incident.urgency == Incident.Urgency.NONE:
             return Moved(False, incident, _standing(incident, by))
         changed = ["state", "owner", "acknowledged_at", "ask_at", "asked_at", "escalate_at"]
-        if incident.state == State.ACKNOWLEDGED:
+        was_owned = incident.state == State.ACKNOWLEDGED
+        if was_owned:
             incident.state, incident.owner, incident.acknowledged_at = State.TRIGGERED, None, None
             incident.ask_at = incident.asked_at = None
             changed += _next_in_new_episode(incident, now=now)
@@ -299,6 +300,8 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         incident.escalate_at = now
         _write(incident, Kind.ESCALATED, f"{by.label} asked for the next step now.", by, now)
         incident.save(update_fields=[*changed, "revision"])
+        if was_owned:
+            announcements.released(incident, f"{by.label} asked for the next step", now=now)
         kick(RUN_DUE_STEPS)
         return Moved(True, incident, "The next step is being called now.")
 
@@ -322,6 +325,7 @@ def release(incident: Incident, *, now: datetime, why: str) -> None:
     incident.ask_at = incident.asked_at = None
     changed = _start_episode(incident, now=now, why=why)
     incident.save(update_fields=[*_ANSWERED, "ask_at", "asked_at", *changed])
+    announcements.released(incident, why, now=now)
 
 
 def owner_was_not_told(incident: Incident, why: str, *, now: datetime) -> None:

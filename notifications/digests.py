@@ -52,6 +52,7 @@ def _counted(event: str, number: int) -> str:
         "reopened": ngettext("%(n)s opened again", "%(n)s opened again", number),
         "acknowledged": ngettext("%(n)s acknowledged", "%(n)s acknowledged", number),
         "escalated": ngettext("%(n)s escalated", "%(n)s escalated", number),
+        "released": ngettext("%(n)s left by who had it", "%(n)s left by who had them", number),
         "resolved": ngettext("%(n)s resolved", "%(n)s resolved", number),
     }
     return texts.get(event, f"%(n)s {event}") % {"n": number}

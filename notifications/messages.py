@@ -36,6 +36,7 @@ TAGS = {
     "opened": "warning",
     "reopened": "warning",
     "escalated": "rotating_light",
+    "released": "rotating_light",
     "acknowledged": "eyes",
     "resolved": "white_check_mark",
 }

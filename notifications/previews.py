@@ -48,6 +48,7 @@ def _facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
         "Update: opened": {"event": "opened"},
         "Update: somebody has it": {"event": "acknowledged", "who": "alice"},
         "Update: nobody has answered": {"event": "escalated", "who": "bob", "step": "step 2"},
+        "Update: nobody has it any more": {"event": "released", "news": "bob has left"},
         "Update: resolved": {"event": "resolved", "who": "alice", "lasted": 740},
         "Update: open again": {"event": "reopened"},
     }

@@ -37,6 +37,7 @@ WANTED = {
     "reopened": "wants_opened",
     "acknowledged": "wants_acknowledged",
     "escalated": "wants_escalated",
+    "released": "wants_escalated",
     "resolved": "wants_resolved",
 }
 FOLDED = "told in one message with others"

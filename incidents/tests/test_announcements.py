@@ -161,6 +161,22 @@ def test_an_open_again_incident_is_told_like_a_new_one(recorder: Recorder, team:
     recorder.take_all()
 
 
+def test_an_incident_that_its_owner_leaves_is_told_where_escalations_are(
+    recorder: Recorder, team: Team, bob: User
+) -> None:
+    make_channel(team, wants_escalated=True)
+    incident = open_one(team)
+    lifecycle.acknowledge(incident.pk, Actor.person(bob, "page"), now=NOON)
+
+    lifecycle.escalate_now(incident.pk, Actor.person(bob, "page"), now=NOON + minutes(1))
+    run_worker(NOON + minutes(1))
+
+    message = recorder.take("room-ops")
+    assert message.title == f"Nobody has it any more: Disk full (#{incident.pk})"
+    assert message.body.startswith("Paged anew: bob asked for the next step.")
+    recorder.take_all()
+
+
 def test_a_storm_is_a_few_messages_and_one_that_counts_the_rest(
     recorder: Recorder, team: Team
 ) -> None:
