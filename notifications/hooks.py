@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import re_path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -138,11 +138,11 @@ def _in_header(request: HttpRequest) -> Iterator[str]:
     yield pair.partition(":")[2]
 
 
+# With and without a slash at the end: a redirect would turn a POST into a GET.
+LAST_PART = r"(?:/(?P<token>[^/]+))?/?"
 urlpatterns = [
-    path("hooks/infobip/receipts", infobip_receipts, name="infobip-receipts"),
-    path("hooks/infobip/receipts/<str:token>", infobip_receipts, name="infobip-receipts-token"),
-    path("hooks/infobip/messages", infobip_messages, name="infobip-messages"),
-    path("hooks/infobip/messages/<str:token>", infobip_messages, name="infobip-messages-token"),
-    path("hooks/twilio/status", twilio_status, name="twilio-status"),
-    path("hooks/twilio/messages", twilio_messages, name="twilio-messages"),
+    re_path(rf"^hooks/infobip/receipts{LAST_PART}$", infobip_receipts, name="infobip-receipts"),
+    re_path(rf"^hooks/infobip/messages{LAST_PART}$", infobip_messages, name="infobip-messages"),
+    re_path(r"^hooks/twilio/status/?$", twilio_status, name="twilio-status"),
+    re_path(r"^hooks/twilio/messages/?$", twilio_messages, name="twilio-messages"),
 ]

@@ -115,3 +115,16 @@ def test_what_was_taken_is_looked_after(
     assert (taken.state, taken.provider, taken.look_at) == ("sent", slug, NOON + seconds(10))
     assert taken.provider_id == company.taken[0].id
     assert rows(channel="email")[0].due_at > NOON + minutes(1)
+
+
+def test_an_answer_that_got_lost_is_a_second_message_only_where_keys_are_unknown(
+    company: PhoneCompany, row: Notification, slug: str
+) -> None:
+    company.loses_answer = True
+
+    for _ in range(2):
+        send(row, now=stored(row).due_at)
+
+    assert events(row) == ["retry", "sent"]
+    assert len(company.taken) == (2 if slug.endswith("twilio") else 1)
+    assert stored(row).provider_id == company.taken[-1].id

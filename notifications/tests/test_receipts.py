@@ -364,6 +364,8 @@ def test_one_bad_receipt_of_many_costs_itself_only(client: Client, recorder: Rec
     [
         ("?token=receipt-t0ken", {}),
         ("/receipt-t0ken", {}),
+        ("/receipt-t0ken/", {}),
+        ("/?token=receipt-t0ken", {}),
         ("", {"Authorization": "Bearer receipt-t0ken"}),
         ("", {"Authorization": "App receipt-t0ken"}),
         ("", {"Authorization": "Basic dXNlcjpyZWNlaXB0LXQwa2Vu"}),
