@@ -74,6 +74,11 @@ def switch(method: ContactMethod, *, is_on: bool) -> bool:
     return bool(other.update(is_on=is_on))
 
 
+def want_updates(method: ContactMethod, *, wants: bool) -> None:
+    """Whether it is told, quietly, what becomes of what its person was paged for."""
+    ContactMethod.objects.kept().filter(pk=method.pk).update(wants_updates=wants)
+
+
 def remove(method: ContactMethod, *, now: datetime) -> None:
     """Use it no more, nor the rules that do; the history goes on naming it."""
 

@@ -98,6 +98,16 @@ def _switch_off(request: HttpRequest, method: ContactMethod, now: datetime) -> N
     messages.success(request, "Off: nothing more is sent to it.")
 
 
+def _updates_on(request: HttpRequest, method: ContactMethod, now: datetime) -> None:
+    addresses.want_updates(method, wants=True)
+    messages.success(request, "Quiet updates come there.")
+
+
+def _updates_off(request: HttpRequest, method: ContactMethod, now: datetime) -> None:
+    addresses.want_updates(method, wants=False)
+    messages.success(request, "No quiet updates come there.")
+
+
 def _remove(request: HttpRequest, method: ContactMethod, now: datetime) -> None:
     addresses.remove(method, now=now)
     messages.success(request, "Removed, with the rules that used it.")
@@ -109,6 +119,8 @@ ACTS: dict[str, Callable[[HttpRequest, ContactMethod, datetime], None]] = {
     "test": _try,
     "on": _switch_on,
     "off": _switch_off,
+    "updates-on": _updates_on,
+    "updates-off": _updates_off,
     "remove": _remove,
 }
 

@@ -57,7 +57,8 @@ class AddressForm(forms.Form):
     """One address of one kind, in the kind's own spelling."""
 
     address = forms.CharField(
-        max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        max_length=ContactMethod._meta.get_field("address").max_length,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:

@@ -142,6 +142,18 @@ def test_an_address_is_switched_changed_and_removed(browser: Client, alice: User
     assert 'value="other"' not in removed
 
 
+def test_quiet_updates_are_wanted_or_not(browser: Client, alice: User) -> None:
+    method = alice.contact_methods.get(channel="ntfy")
+
+    heard = []
+    for word in ("updates-off", "updates-on"):
+        act(browser, method, word)
+        method.refresh_from_db()
+        heard.append(method.hears_updates)
+
+    assert heard == [False, True]
+
+
 def test_rules_are_added_changed_and_removed(browser: Client, alice: User) -> None:
     mail = alice.contact_methods.get(channel="email")
     values = {
