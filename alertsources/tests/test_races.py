@@ -6,18 +6,21 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from alertsources.intake import Delivery, Taken, take
+from alertsources.keys import change_key, hashed
 from alertsources.models import Alert, AlertSource, OpenGroup
 from alertsources.reading import read
+from alertsources.trying import try_out
 from incidents import lifecycle
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident
-from pagerpal.testing import NOON, make_source, make_team, minutes
+from pagerpal.testing import NOON, make_source, make_team, make_user, minutes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -204,3 +207,34 @@ def test_messages_that_name_many_groups_in_other_orders_do_not_block_each_other(
     assert Incident.objects.open().count() == 20
     assert Incident.objects.count() == 40
     expect_order()
+
+
+def test_two_taps_on_the_test_at_once_are_one_test(source: AlertSource, together: Any) -> None:
+    alice = make_user("alice")
+
+    for number in range(ROUNDS):
+        now = NOON + minutes(number)
+        tap = partial(try_out, source, alice, runs_policy=False, now=now)
+        first, second = together(tap, tap)
+
+        assert first.incidents == second.incidents
+    assert Incident.objects.count() == ROUNDS
+
+
+def test_of_two_new_keys_at_once_one_is_made_and_the_old_key_works_on(
+    source: AlertSource, together: Any
+) -> None:
+    for _ in range(ROUNDS):
+        row = AlertSource.objects.get(pk=source.pk)
+        asks = [
+            partial(
+                change_key, AlertSource.objects.get(), seen=row.key_hint, now=NOON, at_once=False
+            )
+            for _ in range(2)
+        ]
+        made = together(*asks)
+
+        assert made.count(None) == 1
+        after = AlertSource.objects.get(pk=source.pk)
+        assert after.old_key_hash == row.key_hash
+        assert after.key_hash == hashed(next(key for key in made if key))
