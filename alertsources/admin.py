@@ -94,6 +94,9 @@ class AlertSourceAdmin(KindTools, TrialTools, SourceModelAdmin):
         """Sources are switched off, so that incidents keep where they came from."""
         return False
 
+    def view_on_site(self, obj: Model) -> str:
+        return reverse("alertsources:source", args=[obj.pk])
+
     def save_model(self, request: HttpRequest, obj: AlertSource, form: Any, change: bool) -> None:
         key = "" if change else set_key(obj)
         super().save_model(request, obj, form, change)

@@ -199,7 +199,9 @@ def test_the_admin_has_its_buttons(
 ) -> None:
     client.force_login(make_admin())
     change = f"/admin/alertsources/alertsource/{source.pk}/change/"
-    assert "Send test alert: page me only" in client.get(change).content.decode()
+    form = client.get(change).content.decode()
+    assert "Send test alert: page me only" in form
+    assert f'href="/alert-sources/{source.pk}"' in form
 
     answer = client.post(change.replace("change", "test"), {"how": how}, follow=True)
 
