@@ -7,6 +7,17 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
+LEAST_TOKEN = 16
+
+
+@register()
+def receipt_token_can_be_guessed(**kwargs: Any) -> list[CheckMessage]:
+    """Who guesses it can say of any message that it has failed."""
+    if not 0 < len(settings.INFOBIP_RECEIPT_TOKEN) < LEAST_TOKEN:
+        return []
+    text = f"INFOBIP_RECEIPT_TOKEN can be guessed: it has less than {LEAST_TOKEN} characters."
+    return [Warning(text, hint="Make it long and random.", id="pagerpal.W002")]
+
 
 @register()
 def whatsapp_without_a_template(**kwargs: Any) -> list[CheckMessage]:

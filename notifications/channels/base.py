@@ -191,10 +191,11 @@ def providers_of(kind: str) -> list[Channel]:
 
 
 def missing_for(kind: str) -> list[str]:
-    """Settings without which nothing of this kind goes out; empty when it does, or is unknown."""
-    if providers_of(kind):
-        return []
-    return next((one.needs() for one in all_of(kind)), [])
+    """Settings without which nothing of this kind goes out; empty when it does, or is unknown.
+
+    Of several providers those of the one that lacks least.
+    """
+    return min((one.needs() for one in all_of(kind)), key=len, default=[])
 
 
 def remedy(missing: list[str]) -> str:

@@ -22,7 +22,7 @@ from notifications.channels.base import Deadline, Message, Receipt, Report, Send
 from notifications.channels.texts import one_line
 
 STATUS_PATH = "/hooks/twilio/status"
-# How long a page may wait for a phone that is off, and how long anything else may (seconds).
+# How long a page may wait in Twilio's queue, and how long anything else may (seconds).
 URGENT_FOR, QUIET_FOR = 600, 14400
 SID = re.compile(r"[A-Za-z0-9]{2,64}")
 DELIVERED = frozenset({"delivered", "read"})

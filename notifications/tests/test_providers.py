@@ -278,13 +278,13 @@ def test_without_any_provider_it_says_what_is_missing(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = sms_to(texted())
-    for slug in (TWILIO, INFOBIP):
-        monkeypatch.setattr(registry[slug], "needs", lambda: ["SOME_TOKEN"])
+    monkeypatch.setattr(registry[TWILIO], "needs", lambda: ["TWILIO_X", "TWILIO_Y"])
+    monkeypatch.setattr(registry[INFOBIP], "needs", lambda: ["INFOBIP_X"])
 
     send(row)
 
     assert stored(row).state == "failed"
-    assert "set SOME_TOKEN" in stored(row).outcome
+    assert stored(row).outcome == "Recorder is off: set INFOBIP_X"
 
 
 def test_an_address_switched_off_asks_no_provider(recorder: Recorder) -> None:

@@ -75,6 +75,15 @@ def test_whatsapp_without_a_template_is_warned_of(settings: Any) -> None:
     assert checks.whatsapp_without_a_template() == []
 
 
+def test_a_short_token_of_receipts_is_warned_of(settings: Any) -> None:
+    warned = []
+    for token in ("", "guessme", "0123456789abcdef"):
+        settings.INFOBIP_RECEIPT_TOKEN = token
+        warned.append([one.id for one in checks.receipt_token_can_be_guessed()])
+
+    assert warned == [[], ["pagerpal.W002"], []]
+
+
 def test_the_example_file_names_every_setting_once() -> None:
     root = Path(env.__file__).resolve().parent.parent
     lines = (root / ".env.example").read_text().splitlines()
