@@ -75,12 +75,13 @@ def of(user: User, now: datetime) -> Attention:
 
 
 def _unreached(user: User, found: list[Gap], now: datetime) -> dict[str, Any]:
-    """People in the rotations, covers and policies of the person's teams."""
+    """People in the rotations, covers and policies of the person's teams, and who stand in."""
     rotations = Rotation.objects.filter(team__in=sight.teams_of(user), is_active=True)
     steps = EscalationStep.objects.filter(policy__team__in=sight.teams_of(user))
     covers = Override.objects.not_over(now).filter(rotation__in=rotations)
     places = RotationMember.objects.filter(rotation__in=rotations)
-    in_line = Q(pk__in=places.values("user")) | Q(pk__in=covers.values("user")) | Q(steps__in=steps)
+    in_line = Q(pk__in=places.values("user")) | Q(pk__in=covers.values("user"))
+    in_line |= Q(steps__in=steps) | Q(fallback_for__in=sight.teams_of(user))
     people = list(User.objects.filter(in_line, is_active=True).distinct())
     named = {person for gap in found for person in gap.people}
     why = troubles.of_people(person for person in people if person not in named)
