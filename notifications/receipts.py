@@ -27,9 +27,20 @@ LONGEST_QUESTION = 3.0  # seconds
 def receive(reports: Iterable[Report], providers: Collection[str], *, now: datetime) -> int:
     """Write what these providers say about their messages; says how many have changed.
 
-    In any order, twice, and for messages nobody knows, which all changes nothing.
+    In any order, twice, and for messages nobody knows, which all changes nothing. One that cannot
+    be written keeps no other from it; then the last error is raised at the end.
     """
-    return sum(_receive(report, providers, now) for report in reports)
+    changed = 0
+    trouble: Exception | None = None
+    for report in reports:
+        try:
+            changed += _receive(report, providers, now)
+        except Exception as error:
+            log.exception("what is said of message %s could not be written", report.provider_id)
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return changed
 
 
 def _receive(report: Report, providers: Collection[str], now: datetime) -> bool:
@@ -71,8 +82,11 @@ def look(now: datetime, *, seconds: float) -> int:
         if deadline.is_over:
             break
         if _take(row, now):
-            _look(row, now, deadline, dumb)
             looked += 1
+            try:
+                _look(row, now, deadline, dumb)
+            except Exception:
+                log.exception("looking for the receipt of notification %s failed", row.pk)
     return looked
 
 

@@ -244,9 +244,9 @@ def _undelivered(rows: _Rows, text: str) -> None:
     if mine.cancelled_at is not None or not _is_still_wanted(mine):
         _close(rows, State.FAILED, Kind.FAILED, text)
         return
+    mine.settled_at = None
     other = "" if _is_exhausted(mine, now) else providers.at_once_after(mine)
     if other:
-        mine.settled_at = None
         _wait(rows, now, Kind.REFUSED, text, provider=other)
         kick(SEND_DUE)
         return

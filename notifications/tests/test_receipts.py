@@ -15,7 +15,7 @@ from notifications import outbox, receipts, tasks
 from notifications.channels import twilio
 from notifications.channels.base import Report, SendError, registry
 from notifications.models import ContactMethod, Notification
-from notifications.signals import still_wanted
+from notifications.signals import still_wanted, threads_touched
 from notifications.tests.pages import events, first, rows, send, send_all, stored
 from notifications.tests.phone_companies import infobip_report
 from pagerpal.testing import NOON, Recorder, make_user, minutes, seconds
@@ -500,3 +500,27 @@ def test_many_receipts_are_looked_for_in_more_than_one_task(
     tasks.look_for_receipts()
 
     assert kicked == [receipts.LOOK]
+
+
+def test_a_receipt_that_cannot_be_written_keeps_no_other_from_it(
+    client: Client, recorder: Recorder
+) -> None:
+    def fail(*, threads: list[str], **_: Any) -> None:
+        if threads == ["broken"]:
+            raise ValueError("a bug upstairs")
+
+    good = texted()
+    Notification.objects.filter(pk=good.pk).update(provider="sms_infobip")
+    bad = stored(good)
+    bad.pk, bad.key, bad.thread, bad.provider_id = None, "bad", "broken", "id-99"
+    bad.save(force_insert=True)
+    threads_touched.connect(fail)
+    try:
+        said = [infobip_report(one.provider_id, 3, 5) for one in (bad, good)]
+        status = by_infobip(client, {"results": said})
+        receipts.look(NOON + minutes(2), seconds=5)
+    finally:
+        threads_touched.disconnect(fail)
+
+    assert (status, stored(good).state, stored(bad).state) == (503, "delivered", "sent")
+    recorder.take_all()
