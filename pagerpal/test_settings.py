@@ -20,6 +20,7 @@ from pagerpal.settings import DATA_DIR, DATABASES  # noqa: E402
 # Static files are served from source; whitenoise only warns if the gathered ones have no folder.
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir()
+WHITENOISE_AUTOREFRESH = True  # looks for a file when it is asked for, not for all at each start
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "pagerpal.sqlite":
     # A file, not memory: threads and processes of the tests must share it.
