@@ -30,7 +30,7 @@ from schedules.models import Rotation, User
 
 pytestmark = pytest.mark.django_db
 BERLIN = "Europe/Berlin"
-TICK = minutes(30)
+TICK = minutes(60)
 
 Act = Callable[[datetime], object]
 
