@@ -401,7 +401,7 @@ def test_one_alert_takes_few_queries(
 ) -> None:
     make_policy(source.team)
 
-    with django_assert_max_num_queries(10 + 2):  # two are the savepoint that a test adds
+    with django_assert_max_num_queries(11 + 2):  # two are the savepoint that a test adds
         post(DISK)
 
 
