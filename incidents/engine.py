@@ -187,9 +187,9 @@ def forecast_opening(
     """Whom an incident of this team would page if it opened at `now`."""
     book = directory.read(policy, team, urgency=urgency, now=now)
     planned = _plan(book, planner.State(urgency=urgency), now, limit)
-    first = planned[0]
-    has_people = bool(first.people) and first.step != planner.Phase.ADMINS
-    return Outlook(_predicted(book, planned, limit), first.reasons, has_people)
+    called = next((one.step for one in planned if one.people), planner.Phase.ADMINS)
+    has_people = called != planner.Phase.ADMINS
+    return Outlook(_predicted(book, planned, limit), planned[0].reasons, has_people)
 
 
 def _predict(book: Directory, state: planner.State, at: datetime, limit: int) -> list[Predicted]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.test import Client
 
@@ -137,6 +139,20 @@ def test_a_source_says_how_often_how_close_together_and_how_long(source: AlertSo
     look(last + hours)
     assert states() == ["resolved", "resolved"]
     assert "quiet for 120 minutes" in held.timeline.all()[0].text
+
+
+def test_where_it_was_switched_off_before_it_stays_off(source: AlertSource) -> None:
+    migration = import_module("alertsources.migrations.0014_source_flapping")
+    set_up(source, settings={"flapping": False, "mapping": {}})
+
+    migration.keep_off(apps, None)
+    source.refresh_from_db()
+    after = source.flapping_times, source.settings
+    migration.keep_off_as_before(apps, None)
+    source.refresh_from_db()
+
+    assert after == (0, {"mapping": {}})
+    assert source.settings == {"flapping": False, "mapping": {}}
 
 
 def test_the_settings_count_for_what_comes_in_by_the_key(source: AlertSource) -> None:

@@ -19,6 +19,7 @@ from pagerpal.testing import (
     NOON,
     Recorder,
     make_admin,
+    make_channel,
     make_policy,
     make_team,
     make_user,
@@ -376,6 +377,17 @@ def test_a_team_of_which_nobody_can_be_reached_is_warned_of_first(client: Client
     assert "Nothing was raised yet." in warned.content.decode()
     assert not Incident.objects.exists()
     assert raised(client, team, sure=warned.context["which"]).title == "The shop is down"
+
+
+def test_a_policy_that_tells_a_room_before_people_is_no_reason_to_ask(
+    page: Client, team: Team, bob: User
+) -> None:
+    make_policy(team, make_channel(team), bob)
+
+    said = page.get("/incidents/raise").context["outlook"]
+
+    assert [one.who for one in said.predicted[:2]] == [["#ops of Platform"], ["bob"]]
+    assert raised(page, team).state == "triggered"
 
 
 def test_whoever_chose_somebody_else_is_not_asked_again(client: Client, bob: User) -> None:
