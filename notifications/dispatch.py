@@ -21,7 +21,6 @@ from notifications.channels.base import (
     SendError,
     kind_of,
     missing_for,
-    registry,
     remedy,
 )
 from notifications.models import Notification
@@ -222,7 +221,7 @@ def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
     if not settings.NOTIFICATION_SENDING_ENABLED:
         return Result(message)
     try:
-        receipt = registry[row.provider].send(message, row.address, Deadline(seconds))
+        receipt = providers.channel_of(row.provider).send(message, row.address, Deadline(seconds))
     except SendError as error:
         return Result(message, error=error, was_called=True)
     except Exception as error:

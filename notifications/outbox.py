@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import Count, Q
 
-from notifications.channels.base import kind_of, providers_of
+from notifications.channels.base import carrier, kind_of, providers_of
 from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from notifications.channels.texts import clean, clean_json, one_line
 from notifications.kicks import SEND_DUE, kick
@@ -219,7 +219,10 @@ def tell_channel(channel: TeamChannel, note: Note, *, now: datetime) -> Written:
     if not channel.is_on:
         return Written(0, None, None)
     row = Notification(
-        team_channel=channel, channel=channel.channel, address=clean(channel.address)
+        team_channel=channel,
+        channel=channel.channel,
+        address=clean(channel.address),
+        provider=carrier(channel.channel, channel.address),
     )
     return _say(note, [row], now)
 
@@ -565,6 +568,7 @@ def send_again(notification: Notification, by: User, *, now: datetime) -> Notifi
             contact_method_id=original.contact_method_id,
             channel=original.channel,
             address=original.address,
+            provider=carrier(original.channel, original.address),
             team_id=original.team_id,
             rank=original.rank,
             due_at=now,

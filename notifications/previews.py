@@ -44,7 +44,7 @@ def samples(reader: User, now: datetime) -> list[Sample]:
 def _facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
     shift, times = _shift(now), _times(now)
     incident = _incident(now)
-    updates = {
+    updates: dict[str, dict[str, Any]] = {
         "Update: opened": {"event": "opened"},
         "Update: somebody has it": {"event": "acknowledged", "who": "alice"},
         "Update: nobody has answered": {"event": "escalated", "who": "bob", "step": "step 2"},

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from notifications.channels.base import providers_of, registry
+from notifications.channels.base import Channel, providers_of, registry
 from notifications.models import DeliveryEvent, Notification, ProviderState
 
 
@@ -19,9 +19,19 @@ def order(kind: str) -> list[str]:
     return [one.slug for one in providers_of(kind)] or [kind]
 
 
+def channel_of(provider: str) -> Channel:
+    """The code that calls it; the same for `webhook@a.example` and `webhook@b.example`."""
+    return registry[provider.partition("@")[0]]
+
+
 def kind_carried_by(provider: str) -> str:
-    channel = registry.get(provider)
+    channel = registry.get(provider.partition("@")[0])
     return channel.kind if channel else provider
+
+
+def _the_one(candidate: str, wanted: str) -> str:
+    """Of a kind with one provider: that, or the host of it that is wanted."""
+    return wanted if wanted.partition("@")[0] == candidate else candidate
 
 
 def choose(kind: str, wanted: str, now: datetime) -> str:
@@ -31,7 +41,7 @@ def choose(kind: str, wanted: str, now: datetime) -> str:
     """
     candidates = order(kind)
     if len(candidates) == 1:
-        return candidates[0]
+        return _the_one(candidates[0], wanted)
     start = candidates.index(wanted) if wanted in candidates else 0
     candidates = candidates[start:] + candidates[:start]
     probes = _probes(candidates)
@@ -62,7 +72,7 @@ def in_a_while_after(row: Notification, *, refused: bool) -> str:
     """The provider for the next try after a pause; empty when all have refused for good."""
     candidates = order(row.channel)
     if len(candidates) == 1:
-        return "" if refused else candidates[0]
+        return "" if refused else _the_one(candidates[0], row.provider)
     useless = _refused(row) | ({row.provider} if refused else set())
     return next((one for one in candidates if one not in useless), "")
 
@@ -71,7 +81,7 @@ def in_turn(row: Notification) -> str:
     """The provider after this one, the first again after the last."""
     candidates = order(row.channel)
     if row.provider not in candidates:
-        return candidates[0]
+        return _the_one(candidates[0], row.provider)
     return candidates[(candidates.index(row.provider) + 1) % len(candidates)]
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from notifications import outbox
+from notifications.channels.base import carrier
 from notifications.channels.texts import clean, clean_json
 from notifications.digests import PREFIX as MEMBERS
 from notifications.digests import ref_of_members
@@ -123,6 +124,7 @@ def page_channel(
         team_channel=channel,
         channel=channel.channel,
         address=clean(channel.address),
+        provider=carrier(channel.channel, channel.address),
         team_id=team_id,
         rank=rank,
         due_at=now,

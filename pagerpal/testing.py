@@ -147,6 +147,7 @@ class RecordingChannel:
     def __init__(self, played: Channel, recorder: Recorder) -> None:
         self.slug, self.kind = played.slug, played.kind
         self.receipt_within = getattr(played, "receipt_within", None)
+        self.carrier = getattr(played, "carrier", None)
         self.recorder = recorder
 
     def needs(self) -> list[str]:

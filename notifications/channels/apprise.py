@@ -51,6 +51,9 @@ class Apprise:
             raise ValueError("This URL would have files of this machine read.")
         return f"{scheme}{url[len(scheme) :]}"
 
+    def carrier(self, address: str) -> str:
+        return f"{self.kind}@{address.partition('://')[0]}"[: links.LONGEST_CARRIER]
+
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         try:
             url = self.clean_address(address)

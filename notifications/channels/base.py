@@ -204,6 +204,15 @@ def remedy(missing: list[str]) -> str:
     return f"{verb} {', '.join(missing)}"
 
 
+def carrier(kind: str, address: str) -> str:
+    """The provider of this address, of a kind in which each host is one by itself; else empty.
+
+    One that hangs must not keep the messages to the others.
+    """
+    named = getattr(kind_of(kind), "carrier", None)
+    return str(named(address)) if named else ""
+
+
 def person_channel_choices() -> list[tuple[str, str]]:
     """Those that may carry messages to one person."""
     return [one for one in channel_choices() if _says(one[0], "is_for_people", True)]

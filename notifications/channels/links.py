@@ -9,6 +9,7 @@ from notifications.channels import calls
 from notifications.channels.base import SendError
 
 LONGEST = 1000
+LONGEST_CARRIER = 24
 _LINK = re.compile(r"[!-~]+")  # what a URL is made of; anything else has to be escaped in it
 
 
@@ -35,6 +36,11 @@ def _parts(link: str) -> tuple[str, str]:
     except ValueError:
         return "", ""
     return parts.scheme, parts.netloc.lower() if parts.hostname else ""
+
+
+def carrier(kind: str, address: str) -> str:
+    """Names the host, as long as the name of a provider may be."""
+    return f"{kind}@{_parts(address)[1]}"[:LONGEST_CARRIER]
 
 
 def checked(address: str) -> str:

@@ -27,6 +27,9 @@ class Slack:
     def clean_address(self, text: str) -> str:
         return links.clean_link(text)
 
+    def carrier(self, address: str) -> str:
+        return links.carrier(self.kind, address)
+
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         answer = calls.request(
             "POST",

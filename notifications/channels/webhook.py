@@ -36,6 +36,9 @@ class Webhook:
     def clean_address(self, text: str) -> str:
         return links.clean_link(text)
 
+    def carrier(self, address: str) -> str:
+        return links.carrier(self.kind, address)
+
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         body = body_of(message).encode()
         signed = signature_headers(message.key, int(time.time()), body, message.secret)
