@@ -52,7 +52,9 @@ def checked(address: str) -> str:
 
 
 def words(text: str, address: str) -> str:
-    """What a receiver said, without the secret parts of the address."""
+    """What a receiver said, without the secret parts of the address; nothing for a web page."""
+    if text.lstrip().startswith("<"):
+        return ""
     path = urlsplit(address).path
     return calls.quoted(text, address, path, *(one for one in path.split("/") if len(one) > 7))
 

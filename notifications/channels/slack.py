@@ -56,11 +56,15 @@ def escaped(text: str) -> str:
 
 
 def _receipt(answer: calls.Answer, address: str) -> Receipt:
-    """Slack answers in plain text: `ok`, or a word for what is wrong."""
+    """Slack answers in plain text: `ok`, or a word for what is wrong.
+
+    Those that speak its language say `{"ok": true}` (Zulip: "result", Rocket.Chat: "success").
+    """
     said = links.words(answer.text, address)
     if not answer.is_taken:
         raise links.refused(answer, said)
-    if said != "ok":
+    spoken = {str(answer.json.get(name)) for name in ("ok", "success", "result")}
+    if said != "ok" and not spoken & {"True", "success"}:
         raise SendError("the answer is not Slack's; check the address")
     return Receipt(text=said)
 

@@ -162,6 +162,29 @@ def test_a_web_page_that_answers_is_not_the_chat(chat: str) -> None:
     assert "check the address" in error.text
 
 
+@pytest.mark.parametrize(
+    ("body", "taken"),
+    [
+        ('{"ok": true}', True),
+        ('{"success": true}', True),
+        ('{"result": "success"}', True),
+        ('{"ok": false, "error": "x"}', False),
+        ("{}", False),
+    ],
+)
+def test_what_speaks_like_slack_may_answer_in_json(body: str, taken: bool) -> None:
+    with provider(Reply(body=body)) as playing:
+        if taken:
+            send("slack", playing)
+            return
+        with pytest.raises(SendError, match="not Slack's"):
+            send("slack", playing)
+
+
+def test_an_error_page_is_not_quoted(chat: str) -> None:
+    assert error_of(chat, Reply(502, "<html>bad gateway</html>")).text == "HTTP 502"
+
+
 def test_no_error_shows_the_secret_of_the_address(chat: str) -> None:
     words = f"unknown {PATHS[chat]} s3cr3tpart"
 
