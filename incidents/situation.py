@@ -129,7 +129,10 @@ def situation(incident: Incident, now: datetime) -> Situation:
 
 
 def told(incident: Incident) -> list[Told]:
-    """Who was told and whether it reached them, in the order in which they were first called."""
+    """Who was told and whether it reached them, in the order in which they were first called.
+
+    Rooms come after the people: nobody is reached by them.
+    """
     newest = (
         Notification.objects.filter(thread=incident.thread)
         .select_related("user", "contact_method", "team_channel__team")
@@ -145,7 +148,7 @@ def told(incident: Incident) -> list[Told]:
         whom = message.user_id, message.team_channel_id
         again = resending.offered(incident, message)
         _add(found.setdefault(whom, Told(message.recipient)).lines, message, again)
-    return list(found.values())
+    return [found[whom] for whom in sorted(found, key=lambda whom: whom[1] is not None)]
 
 
 def _add(lines: list[Line], message: Notification, again: bool) -> None:

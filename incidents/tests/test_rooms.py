@@ -234,3 +234,17 @@ def test_a_page_is_to_a_person_or_to_a_room_and_once_a_step(
     for whom in ({}, {"user": bob, "team_channel": room}, {"team_channel": room}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Page.objects.create(**facts, **whom)
+
+
+@db
+def test_who_was_told_lists_people_before_rooms(
+    recorder: Recorder, team: Team, room: TeamChannel, bob: User
+) -> None:
+    incident = opened(make_policy(team, room, bob))
+    run_worker(NOON)
+    run_worker(NOON + minutes(5))
+
+    told = situation.told(incident)
+
+    assert [one.who for one in told] == ["bob", "#ops of Platform"]
+    recorder.take_all()
