@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from incidents import lifecycle
-from incidents.lifecycle import Actor, Opening
+from incidents.lifecycle import Actor, Opening, answering
 from incidents.models import Incident
 from notifications.channels.base import SendError
 from notifications.models import Notification
@@ -210,7 +210,7 @@ def test_who_waits_for_the_first_to_finish_is_told_their_name(
     alice, bob = make_user("alice"), make_user("bob")
     incident = make_incident(make_team("Platform", alice, bob))
     is_writing, said = threading.Event(), []
-    real = lifecycle._end_paging
+    real = answering.end_paging
 
     def writes_slowly(*args: Any, **values: Any) -> None:
         real(*args, **values)
@@ -224,7 +224,7 @@ def test_who_waits_for_the_first_to_finish_is_told_their_name(
         finally:
             connection.close()
 
-    monkeypatch.setattr(lifecycle, "_end_paging", writes_slowly)
+    monkeypatch.setattr(answering, "end_paging", writes_slowly)
     first = threading.Thread(target=tap, args=(alice,))
     second = threading.Thread(target=tap, args=(bob,))
     second.start()

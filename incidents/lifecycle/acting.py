@@ -1,0 +1,90 @@
+"""Who acts, what came of it, and the lock under which every act is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from incidents import timeline
+from incidents.models import Incident
+from schedules.models import User
+from schedules.transactions import repeat_on_conflict
+
+State = Incident.State
+
+
+ALLOWED: dict[str, frozenset[str]] = {
+    State.TRIGGERED: frozenset({State.ACKNOWLEDGED, State.RESOLVED}),
+    State.ACKNOWLEDGED: frozenset({State.TRIGGERED, State.RESOLVED}),
+    State.RESOLVED: frozenset({State.TRIGGERED}),
+}
+
+ANSWERED = ["state", "owner", "acknowledged_at", "escalate_at", "revision"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who or what acts: a person, or a monitor by its label; `via` is the way they came."""
+
+    user: User | None
+    label: str
+    via: str
+
+    @classmethod
+    def person(cls, user: User, via: str) -> Actor:
+        return cls(user, str(user), via)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What came of an act: whether it changed anything, and one sentence for whoever acted."""
+
+    changed: bool
+    incident: Incident
+    text: str
+
+
+class Refused(Exception):
+    """An act that cannot be done now; `other_incident` is the one to look at instead, if any."""
+
+    def __init__(self, message: str, other_incident: Incident | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.other_incident = other_incident
+
+
+def on_locked(incident_id: int, act: Callable[[Incident], Moved]) -> Moved:
+    """Run `act` on the locked row; a deadlock or a busy database repeats the whole of it."""
+
+    def attempt() -> Moved:
+        with transaction.atomic():
+            # The row alone: what is joined to it is from before the wait for the lock.
+            incident = Incident.objects.select_for_update(no_key=True).get(pk=incident_id)
+            return act(incident)
+
+    return repeat_on_conflict(attempt)
+
+
+def write(incident: Incident, kind: str, text: str, by: Actor, now: datetime) -> None:
+    timeline.write(incident, kind, text, at=now, actor=by.user, via=by.via)
+
+
+def standing(incident: Incident, by: Actor) -> str:
+    """Why an act changed nothing: who was first, in one sentence."""
+    if incident.state == State.RESOLVED:
+        return f"#{incident.pk} is resolved since {clock(incident.resolved_at, by)}."
+    if incident.state == State.ACKNOWLEDGED:
+        who = "You have" if incident.owner == by.user else f"{incident.owner or 'Somebody'} has"
+        return f"{who} it since {clock(incident.acknowledged_at, by)}."
+    return f"#{incident.pk} is only shown: nobody is paged for it."
+
+
+def clock(moment: datetime | None, by: Actor) -> str:
+    if moment is None:
+        return "an unknown time"
+    zone = by.user.time_zone if by.user else "UTC"
+    return moment.astimezone(ZoneInfo(zone)).strftime("%H:%M %Z")
