@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from incidents import raise_views, views
+from incidents import list_views, raise_views, views
 from incidents.acts import LABELS
 
 app_name = "incidents"
 
 urlpatterns = [
-    path("incidents", views.incident_list, name="list"),
+    path("incidents", list_views.incident_list, name="list"),
     path("incidents/raise", raise_views.raise_incident, name="raise"),
     path("incidents/<int:pk>", views.detail, name="detail"),
     path("incidents/<int:pk>/note", views.note, name="note"),

@@ -18,8 +18,8 @@ from django.views.decorators.http import require_safe
 
 from alertsources.models import Alert, AlertSource
 from incidents import raising
+from incidents.list_views import rows
 from incidents.models import EscalationPolicy, Incident
-from incidents.views import rows
 from notifications.models import ContactMethod
 from pagerpal import attention, health
 from pagerpal.models import WorkerHeartbeat
