@@ -13,6 +13,7 @@ from notifications import outbox
 from notifications.models import TeamChannel
 from schedules import oncall
 from schedules.models import Membership, Override, Rotation, RotationMember, Team, User
+from schedules.shifts import Window
 
 
 class Outdated(Exception):
@@ -53,7 +54,7 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
         leads=_members(memberships, Membership.Role.LEAD),
         fallback=fallback,
         admins=admins,
-        hours=Hours(team.hours_start, team.hours_end, team.hours_weekends, team.time_zone),
+        hours=_hours(team),
         rotation_names={pk: str(rotation) for pk, rotation in rotations.items()},
         names={pk: str(user) for pk, user in users.items()},
         channel_names={pk: str(channel) for pk, channel in channels.items()},
@@ -61,6 +62,11 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
     )
     reachable = outbox.reachable(users, urgency)
     return Directory(plain, users, reachable, _on_call_look_up(rotations, users), channels)
+
+
+def _hours(team: Team) -> Hours:
+    days = frozenset(range(7 if team.hours_weekends else 5))
+    return Hours((Window(days, team.hours_start, team.hours_end),), team.time_zone)
 
 
 def _step(row: EscalationStep) -> Step:

@@ -354,11 +354,9 @@ def _set_clock(
     incident: Incident, planned: planner.Planned, written: outbox.Written, now: datetime
 ) -> None:
     after = planned.after
-    # Nothing at all could be written for this step: it costs no time.
-    next_at = planned.next_at if written.rows or not planned.people else now
-    if incident.urgency == Incident.Urgency.LOW and written.earliest_due:
-        # Quiet hours may put the first message off: they do not use up the step's time.
-        next_at += max(timedelta(0), written.earliest_due - now)
+    next_at = planner.clock_of(planned, written.earliest_due)
+    if planned.people and not written.rows:
+        next_at = now  # nothing at all could be written for this step: it costs no time
     incident.round, incident.round_started_at = after.round, after.round_started_at
     incident.next_move, incident.next_step_id = after.phase, after.step_id
     incident.next_position, incident.escalate_at = after.position, next_at

@@ -10,20 +10,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
-from schedules.shifts import next_in_hours
+from schedules.shifts import Window, opening
 
 # How long fallback people, leads and admins each have before the next of them are called.
 FALLBACK_WAIT = timedelta(minutes=5)
 # The wait after the whole team was called, before PagerPal looks whether that reached anybody.
 TEAM_WAIT = timedelta(minutes=5)
 LOW_URGENCY_SLOWER = 4
+INSIDE, OUTSIDE = "in", "outside"
+WAITS = "No step applies at this hour: low urgency waits until one does."
 
 OnCall = Callable[[int, datetime], int | None]
+# When the first message of a page to this person, written at this moment, would go out.
+FirstDue = Callable[[int, datetime], datetime]
 
 
 class Phase(StrEnum):
     """Where in a round an incident is: what its clock stands for."""
 
+    HOURS = "hours"  # no rung applies yet: wait until team hours begin or end
     STEP = "step"  # a rung of the policy, or the whole team once the policy is used up
     AFTER = "after"  # all rungs were called; did that reach anybody?
     FALLBACK = "fallback"
@@ -34,7 +39,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One rung: rotations, people and team channels by id, and how long it has."""
+    """One rung: rotations, people and team channels by id, and how long it has.
+
+    It applies to one urgency only, and in or outside team hours only, where it says so.
+    """
 
     id: int
     delay: timedelta
@@ -42,6 +50,8 @@ class Step:
     people: tuple[int, ...] = ()
     whole_team: bool = False
     channels: tuple[int, ...] = ()
+    only_urgency: str = ""
+    only_hours: str = ""
 
     @property
     def names_people(self) -> bool:
@@ -50,15 +60,24 @@ class Step:
 
 @dataclass(frozen=True)
 class Hours:
-    """Team hours, in which low urgency may repeat."""
+    """Team hours: stretches of the week by the clock of the team's zone; none: always."""
 
-    start: time = time(9)
-    end: time = time(18)
-    weekends: bool = False
+    windows: tuple[Window, ...] = (Window(frozenset(range(5)), time(9), time(18)),)
     zone: str = "UTC"
 
+    def hold(self, moment: datetime) -> bool:
+        found = opening(self.windows, self.zone, moment)
+        return found is None or found[0] <= moment
+
     def opening(self, moment: datetime) -> datetime:
-        return next_in_hours(self.start, self.end, self.weekends, self.zone, moment)
+        """The moment itself within them, else when they begin."""
+        found = opening(self.windows, self.zone, moment)
+        return max(found[0], moment) if found else moment
+
+    def next_change(self, moment: datetime) -> datetime | None:
+        """When they begin or end next; None if they never do."""
+        found = opening(self.windows, self.zone, moment)
+        return next((edge for edge in found or () if edge > moment), None)
 
 
 @dataclass(frozen=True)
@@ -121,15 +140,20 @@ def plan(
     on_call: OnCall,
     reachable: Collection[int],
     limit: int = 1,
+    first_due: FirstDue | None = None,
+    unsent: datetime | None = None,
 ) -> list[Planned]:
     """What happens at `now` and after it if nobody answers: at most `limit` calls of people.
 
     The first element is what the engine does now, also when it pages nobody. The later ones
-    assume that whoever is called is reached. A channel is told, but nobody is reached by it, and it
-    uses up a rung's time only where the rung names nobody to page.
+    assume that whoever is called is reached by their first message, when `first_due` says that it
+    goes out (without it: at once); `unsent` is when the first one of this round does that still
+    waits. A channel is told, but nobody is reached by it, and it uses up a rung's time only where
+    the rung names nobody to page.
     """
     planned: list[Planned] = []
-    for one in _following_ticks(policy, state, now, on_call, reachable):
+    due = first_due or _at_once
+    for one in _following_ticks(policy, state, now, on_call, reachable, due, unsent):
         if not planned or one.people or one.channels:
             planned.append(one)
         if len(planned) >= limit:
@@ -137,25 +161,66 @@ def plan(
     return planned
 
 
+def clock_of(planned: Planned, earliest_due: datetime | None) -> datetime:
+    """When the time of what was planned is used up, given when the first of its messages is due.
+
+    Low urgency counts from that message: quiet hours do not run the step's time down.
+    """
+    if planned.after.urgency != "low" or earliest_due is None:
+        return planned.next_at
+    return planned.next_at + max(timedelta(0), earliest_due - planned.at)
+
+
+def _at_once(person: int, at: datetime) -> datetime:
+    return at
+
+
 def _following_ticks(
-    policy: Policy, state: State, now: datetime, on_call: OnCall, reachable: Collection[int]
+    policy: Policy,
+    state: State,
+    now: datetime,
+    on_call: OnCall,
+    reachable: Collection[int],
+    first_due: FirstDue,
+    unsent: datetime | None,
 ) -> Iterator[Planned]:
     # Far more ticks than any forecast shows: bounds a team in which nobody can be reached.
     for _ in range(50):
         one = _tick(policy, state, now, on_call, reachable)
         yield one
-        state = replace(one.after, reached=one.after.reached or bool(one.people))
-        now = one.next_at
+        if one.round != state.round:
+            unsent = None
+        due = min((first_due(person, one.at) for person in one.people), default=None)
+        unsent = min((at for at in (unsent, due) if at is not None), default=None)
+        now = clock_of(one, due)
+        # Who waits for the end of quiet hours counts as reached.
+        is_low = one.after.urgency == "low"
+        taken = unsent is not None and (is_low or unsent <= one.at or unsent < now)
+        state = replace(one.after, reached=one.after.reached or taken)
 
 
 def _tick(
     policy: Policy, state: State, now: datetime, on_call: OnCall, reachable: Collection[int]
 ) -> Planned:
-    """One tick of the clock: skip what is empty, until somebody can be called or all is done."""
+    """One tick of the clock: wait for the hours in which a step applies, or call somebody."""
+    if applies_at := _waits_until(policy, state, now):
+        waiting = replace(state, phase=Phase.HOURS)
+        return Planned(now, state.round, "", "", (), (WAITS,), waiting, applies_at)
+    return _first_call(policy, _begun(state, now), now, on_call, reachable)
+
+
+def _begun(state: State, now: datetime) -> State:
+    phase = Phase.STEP if state.phase == Phase.HOURS else state.phase
+    starts = state.round_started_at is None and phase == Phase.STEP
+    return replace(state, phase=phase, round_started_at=now if starts else state.round_started_at)
+
+
+def _first_call(
+    policy: Policy, state: State, now: datetime, on_call: OnCall, reachable: Collection[int]
+) -> Planned:
+    """Skip what is empty, until somebody can be called or all is done."""
     reasons: list[str] = []
     nobody_reached = False
-    if state.round_started_at is None and state.phase == Phase.STEP:
-        state = replace(state, round_started_at=now)
     while True:
         if state.phase == Phase.ROUND:
             starts_at = _next_round_at(policy, state, now)
@@ -213,6 +278,10 @@ def _call(policy: Policy, state: State, now: datetime, on_call: OnCall) -> _Call
     if place is None:
         return None
     step = policy.steps[place]
+    if unmet := _unmet(policy, step, state.urgency, now):
+        following = _next_step(policy, state, place)
+        reason = f"Step {place + 1}: it is {unmet}."
+        return _Call(str(step.id), f"step {place + 1}", (), step.delay, following, (reason,))
     people, reasons = _step_people(policy, step, place, now, on_call)
     return _Call(
         str(step.id),
@@ -224,6 +293,31 @@ def _call(policy: Policy, state: State, now: datetime, on_call: OnCall) -> _Call
         step.channels,
         step.names_people,
     )
+
+
+def _unmet(policy: Policy, step: Step, urgency: str, at: datetime) -> str:
+    """The condition that keeps this rung from being called, in words; empty: it applies."""
+    if step.only_urgency not in {"", urgency}:
+        return f"only for {step.only_urgency} urgency"
+    if step.only_hours and policy.hours.hold(at) != (step.only_hours == INSIDE):
+        return "only in team hours" if step.only_hours == INSIDE else "only outside team hours"
+    return ""
+
+
+def _waits_until(policy: Policy, state: State, now: datetime) -> datetime | None:
+    """When low urgency that has called nobody yet finds a rung that applies; None: go on now.
+
+    Without this the fallback people would be paged in the night for what was to wait for the
+    morning. It waits once: whoever asks for the next step by hand does not wait again.
+    """
+    is_new = state.round_started_at is None and state.round == 0 and state.step_id is None
+    if state.urgency != "low" or state.phase != Phase.STEP or not is_new or state.position:
+        return None
+    change = policy.hours.next_change(now)
+    if change is None or any(not _unmet(policy, one, "low", now) for one in policy.steps):
+        return None
+    then = any(not _unmet(policy, one, "low", change) for one in policy.steps)
+    return change if then else None
 
 
 _FALLBACK_PHASES: dict[str, tuple[str, str]] = {

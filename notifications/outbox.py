@@ -15,6 +15,7 @@ from django.db.models import Count, Q
 from notifications.channels.base import carrier, kind_of, providers_of
 from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from notifications.channels.texts import clean, clean_json, one_line
+from notifications.due_times import of_rule as due_times_of_rule
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import (
     FULL_TRIES,
@@ -130,10 +131,6 @@ class _Message:
     context: dict[str, Any]
     now: datetime
     is_urgent: bool
-
-    def wait(self, at: datetime) -> datetime:
-        """What is not urgent waits for the end of the person's quiet hours."""
-        return at if self.is_urgent else quiet.put_off(self.user, at)
 
 
 def page_person(
@@ -316,12 +313,23 @@ def _rows(message: _Message, call: Call, *, repeating: bool) -> Iterator[Notific
         yield _row(message, call, number, due_at=due_at)
 
 
+def due_times(user: User, call: Call, *, urgency: str, now: datetime) -> list[datetime]:
+    """When the messages of a page written now would be due by this call: the first, its repeats."""
+    is_urgent, number = urgency == Urgency.HIGH, 1 + call.repeats
+    return due_times_of_rule(
+        user, call.delay, call.repeat_every, number, now=now, is_urgent=is_urgent
+    )
+
+
 def _times(message: _Message, call: Call, number: int) -> list[datetime]:
-    """When each is due; those that would fall into quiet hours keep their distance after them."""
-    times = [message.wait(message.wait(message.now) + call.delay)]
-    while len(times) < number:
-        times.append(message.wait(times[-1] + call.repeat_every))
-    return times
+    return due_times_of_rule(
+        message.user,
+        call.delay,
+        call.repeat_every,
+        number,
+        now=message.now,
+        is_urgent=message.is_urgent,
+    )
 
 
 def _row(message: _Message, call: Call, number: int, **fields: Any) -> Notification:

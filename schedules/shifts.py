@@ -23,7 +23,6 @@ ONE_WEEK = timedelta(weeks=1)
 ONE_SECOND = timedelta(seconds=1)
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 FOREVER = datetime.max.replace(tzinfo=UTC)
-SATURDAY = 5
 LENGTH_OF = {"hours": timedelta(hours=1), "days": ONE_DAY, "weeks": ONE_WEEK}
 
 # How far around a window the beginning and the end of a duty are looked for: at first, and where
@@ -287,20 +286,16 @@ def resolve_local(day: date, wall: time, zone: str) -> datetime:
     return _resolve(datetime.combine(day, _plain(wall)), zone)
 
 
-def next_in_hours(start: time, end: time, weekends: bool, zone: str, at: datetime) -> datetime:
-    """`at` itself within team hours (Monday to Friday unless `weekends`), else the next opening.
+def opening(
+    windows: tuple[Window, ...], zone: str, at: datetime
+) -> tuple[datetime, datetime] | None:
+    """The stretch in which one of the windows is open at this instant, else the next one.
 
-    Hours that never open count as always open: better a message at night than none.
+    None where they are never shut; no windows: always open.
     """
-    today = at.astimezone(ZoneInfo(zone)).date()
-    for ahead in range(10):
-        day = today + ahead * ONE_DAY
-        if day.weekday() >= SATURDAY and not weekends:
-            continue
-        opens, closes = resolve_local(day, start, zone), resolve_local(day, end, zone)
-        if opens < closes and at < closes:
-            return max(opens, at.astimezone(UTC))
-    return at.astimezone(UTC)
+    if not _open_hours(windows):
+        return None
+    return next(one for one in _openings(windows, zone, at, weeks_back=1) if one[1] > at)
 
 
 def _duties(found: Iterable[Shift]) -> list[Shift]:
@@ -398,7 +393,7 @@ def _in_windows(cadence: Cadence, turns: Iterator[_Piece], start: datetime) -> I
     """Each turn as far as the windows are open, and nobody between them."""
     turn = next(turns)
     closed_at = BEGINNING
-    for opens, closes in _openings(cadence, start, weeks_back=2):
+    for opens, closes in _openings(cadence.windows, cadence.zone, start, weeks_back=2):
         if closes <= start:
             closed_at = closes
             continue
@@ -504,28 +499,22 @@ def _first_other(
 
 
 def _is_open(cadence: Cadence, at: datetime) -> bool:
-    if not _open_hours(cadence.windows):
-        return True
-    for opens, closes in _openings(cadence, at, weeks_back=1):
-        if opens > at:
-            return False
-        if closes > at:
-            return True
-    raise AssertionError("unreachable")
+    found = opening(cadence.windows, cadence.zone, at)
+    return found is None or found[0] <= at
 
 
 def _openings(
-    cadence: Cadence, start: datetime, *, weeks_back: int
+    windows: tuple[Window, ...], zone: str, start: datetime, *, weeks_back: int
 ) -> Iterator[tuple[datetime, datetime]]:
     """When the windows are open, in order, without end, from some weeks before `start` on."""
-    local = start.astimezone(ZoneInfo(cadence.zone)).replace(tzinfo=None)
+    local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     monday = datetime.combine(local.date() - local.weekday() * ONE_DAY, time.min)
     monday -= weeks_back * ONE_WEEK
     last: tuple[datetime, datetime] | None = None
     while True:
-        for begins, ends in _open_hours(cadence.windows):
-            opens = _resolve(monday + begins, cadence.zone)
-            closes = _resolve(monday + ends, cadence.zone)
+        for begins, ends in _open_hours(windows):
+            opens = _resolve(monday + begins, zone)
+            closes = _resolve(monday + ends, zone)
             if opens >= closes:  # swallowed by a skipped hour or day
                 continue
             if last and last[1] >= opens:

@@ -7,10 +7,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidents.planner import Phase, Planned, Policy, State, Step, plan
+from incidents.planner import (
+    INSIDE,
+    OUTSIDE,
+    WAITS,
+    FirstDue,
+    Phase,
+    Planned,
+    Policy,
+    State,
+    Step,
+    plan,
+)
 from pagerpal.testing import NOON, at, minutes
 
 ALICE, BOB, CAROL, LEAD, ADMIN = 1, 2, 3, 4, 5
@@ -36,6 +48,7 @@ def run(
     on_call: int | None = ALICE,
     reachable: Collection[int] = EVERYBODY,
     limit: int = 1,
+    first_due: FirstDue | None = None,
 ) -> list[Planned]:
     return plan(
         rules,
@@ -44,6 +57,7 @@ def run(
         on_call=lambda rotation, moment: on_call,
         reachable=reachable,
         limit=limit,
+        first_due=first_due,
     )
 
 
@@ -193,11 +207,104 @@ def test_a_round_asked_for_by_hand_starts_at_once() -> None:
     assert (planned.people, planned.round) == ((ALICE,), 1)
 
 
+@pytest.mark.parametrize(
+    ("urgency", "when", "called"),
+    [
+        ("high", "2026-11-23 12:00", (ALICE,)),  # Monday noon
+        ("high", "2026-11-23 03:10", (BOB,)),
+        ("low", "2026-11-23 12:00", (CAROL,)),
+        ("high", "2026-11-28 12:00", (BOB,)),  # Saturday
+    ],
+)
+def test_a_step_applies_to_its_urgency_and_hours_only(
+    urgency: str, when: str, called: tuple[int, ...]
+) -> None:
+    rules = policy(
+        step(11, ALICE, only_urgency="high", only_hours=INSIDE),
+        step(12, BOB, only_urgency="high", only_hours=OUTSIDE),
+        step(13, CAROL, only_urgency="low"),
+    )
+
+    assert run(rules, State(urgency=urgency), at(when))[0].people == called
+
+
+def test_a_step_that_does_not_apply_costs_no_time_and_says_why() -> None:
+    rules = policy(step(11, ALICE, only_urgency="low"), step(12, BOB))
+
+    planned = run(rules)[0]
+
+    assert (planned.people, planned.at) == ((BOB,), NOON)
+    assert planned.reasons == ("Step 1: it is only for low urgency.",)
+
+
+def test_hours_are_looked_up_when_a_step_fires() -> None:
+    rules = policy(step(11, ALICE), step(12, BOB, only_hours=INSIDE), step(13, CAROL))
+
+    planned = run(rules, now=at("2026-11-23 17:57"), limit=2)
+
+    assert [one.people for one in planned] == [(ALICE,), (CAROL,)]
+
+
+def test_high_urgency_waits_for_no_hours_and_calls_the_fallback_people() -> None:
+    rules = policy(step(11, ALICE, only_hours=INSIDE), fallback=(CAROL,))
+
+    planned = run(rules, now=at("2026-11-23 03:10"))[0]
+
+    assert planned.people == (CAROL,)
+    assert planned.reasons == ("Step 1: it is only in team hours.",)
+
+
+def test_low_urgency_waits_until_a_step_applies_instead_of_waking_fallback_people() -> None:
+    rules = policy(step(11, ALICE, only_hours=INSIDE), fallback=(CAROL,))
+    night = at("2026-11-28 03:10")
+
+    waiting, called = run(rules, State(urgency="low"), night, limit=2)
+
+    assert (waiting.people, waiting.reasons) == ((), (WAITS,))
+    assert (called.at, called.people) == (at("2026-11-30 09:00"), (ALICE,))
+
+
+def test_whoever_asks_for_the_next_step_while_it_waits_for_hours_gets_somebody() -> None:
+    rules = policy(step(11, ALICE, only_hours=INSIDE), fallback=(CAROL,))
+    night = at("2026-11-28 03:10")
+    waiting = run(rules, State(urgency="low"), night)[0]
+
+    assert run(rules, waiting.after, night + minutes(1))[0].people == (CAROL,)
+
+
+def test_low_urgency_waits_for_no_hours_that_would_not_help() -> None:
+    rules = policy(step(11, ALICE, only_urgency="high", only_hours=INSIDE), fallback=(CAROL,))
+
+    planned = run(rules, State(urgency="low"), at("2026-11-28 03:10"))[0]
+
+    assert planned.people == (CAROL,)
+
+
+def test_a_pass_is_over_before_whoever_is_called_late_was_reached() -> None:
+    rules = policy(step(11, ALICE), fallback=(CAROL,))
+
+    planned = run(rules, limit=2, first_due=lambda person, moment: moment + minutes(6))
+
+    assert calls(planned) == [(0, (ALICE,)), (5, (CAROL,))]
+
+
+def test_the_time_of_a_step_of_low_urgency_counts_from_its_first_message() -> None:
+    rules = policy(step(11, ALICE), step(12, BOB))
+    due = {ALICE: NOON + minutes(45), BOB: NOON}
+
+    planned = run(
+        rules, State(urgency="low"), limit=2, first_due=lambda person, moment: due[person]
+    )
+
+    assert calls(planned) == [(0, (ALICE,)), (50, (BOB,))]
+
+
 @given(
     steps=st.lists(st.lists(st.integers(1, 3), max_size=3), max_size=4),
     reachable=st.sets(st.integers(1, 5)),
     reached=st.booleans(),
     phase=st.sampled_from(list(Phase)),
+    hours=st.sampled_from(["", INSIDE, OUTSIDE]),
     position=st.integers(0, 6),
     repeats=st.integers(0, 3),
     urgency=st.sampled_from(["high", "low"]),
@@ -207,11 +314,12 @@ def test_the_clock_always_goes_on_and_only_reachable_people_are_called(
     reachable: set[int],
     reached: bool,
     phase: Phase,
+    hours: str,
     position: int,
     repeats: int,
     urgency: str,
 ) -> None:
-    rows = tuple(step(10 + place, *people) for place, people in enumerate(steps))
+    rows = tuple(step(10 + place, *people, only_hours=hours) for place, people in enumerate(steps))
     rules = policy(*rows, repeats=repeats, leads=(LEAD,), admins=(ADMIN,), fallback=(CAROL,))
     state = State(urgency, 1, NOON - minutes(3), phase, None, position, reached)
 

@@ -12,9 +12,10 @@ from schedules.shifts import (
     Cadence,
     Cover,
     Shift,
+    Window,
     next_handover,
-    next_in_hours,
     on_call,
+    opening,
     resolve_local,
     shifts,
 )
@@ -293,6 +294,15 @@ def test_a_cover_makes_somebody_alone_hand_over_and_take_back() -> None:
 # --- Team hours -----------------------------------------------------------------------------------
 
 
+WORKDAYS = Window(frozenset(range(5)), time(9), time(18))
+
+
+def next_open(moment: str, *windows: Window) -> datetime | None:
+    """The moment itself where a window is open."""
+    found = opening(windows, BERLIN, berlin(moment))
+    return max(found[0], berlin(moment)) if found else None
+
+
 @pytest.mark.parametrize(
     ("moment", "answer"),
     [
@@ -306,25 +316,22 @@ def test_a_cover_makes_somebody_alone_hand_over_and_take_back() -> None:
         ("2026-10-23 19:00", "2026-10-26 09:00"),
     ],
 )
-def test_low_urgency_waits_for_team_hours(moment: str, answer: str) -> None:
-    found = next_in_hours(time(9), time(18), False, BERLIN, berlin(moment))
-
-    assert found == berlin(answer)
+def test_windows_that_are_shut_open_next_time(moment: str, answer: str) -> None:
+    assert next_open(moment, WORKDAYS) == berlin(answer)
 
 
-def test_a_team_that_works_weekends_is_asked_on_saturday() -> None:
-    saturday = berlin("2026-11-28 12:00")
+def test_windows_on_every_day_are_open_on_saturday() -> None:
+    every_day = Window(frozenset(range(7)), time(9), time(18))
 
-    assert next_in_hours(time(9), time(18), True, BERLIN, saturday) == saturday
-
-
-def test_hours_that_a_skipped_hour_swallows_open_the_next_day() -> None:
-    found = next_in_hours(time(2, 10), time(2, 50), True, BERLIN, berlin("2026-03-28 23:00"))
-
-    assert found == berlin("2026-03-30 02:10")
+    assert next_open("2026-11-28 12:00", every_day) == berlin("2026-11-28 12:00")
 
 
-def test_hours_that_never_open_hold_nothing_back() -> None:
-    moment = berlin("2026-11-28 12:00")
+def test_a_window_that_a_skipped_hour_swallows_opens_the_next_day() -> None:
+    night = Window(frozenset(range(7)), time(2, 10), time(2, 50))
 
-    assert next_in_hours(time(9), time(9), True, BERLIN, moment) == moment
+    assert next_open("2026-03-28 23:00", night) == berlin("2026-03-30 02:10")
+
+
+def test_windows_that_are_never_shut_have_no_next_time() -> None:
+    assert next_open("2026-11-28 12:00") is None
+    assert next_open("2026-11-28 12:00", Window(frozenset(range(7)), time(9), time(9))) is None
