@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,3 +28,12 @@ def heard() -> Iterator[list[tuple[str, Any]]]:
     yield calls
     threads_touched.disconnect(touched)
     notification_settled.disconnect(settled)
+
+
+@pytest.fixture(autouse=True)
+def _calls_end_with_their_test() -> Iterator[None]:
+    """One that was given up ends when its server does: before the next test, not during it."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "provider-call":
+            thread.join(5)

@@ -192,6 +192,7 @@ def test_no_error_shows_the_secret_of_the_address(chat: str) -> None:
         assert "s3cr3tpart" not in error_of(chat, Reply(400, body)).text
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # given up at any point
 def test_a_chat_that_hangs_takes_only_its_deadline() -> None:
     with slow() as hanging, pytest.raises(SendError) as caught:
         registry["slack"].send(message(), f"{hanging.url}/services/x", Deadline(0.2))

@@ -223,6 +223,7 @@ def test_a_message_too_large_for_the_server_is_cut_once_more(server: Provider) -
     assert len(server.calls[1].json["actions"]) == 2
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # given up at any point
 def test_a_server_that_hangs_is_given_up_at_the_deadline(settings: Any) -> None:
     with slow() as server:
         settings.NTFY_BASE_URL = server.url

@@ -276,6 +276,7 @@ def test_secrets_and_numbers_stay_out_of_the_words(company: PhoneCompany, slug: 
     assert NUMBER not in error.text
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # given up at any point
 @pytest.mark.parametrize("slug", ALL)
 def test_a_provider_that_hangs_is_given_up_at_the_deadline(
     company: PhoneCompany, settings: Any, slug: str

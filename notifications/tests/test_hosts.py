@@ -47,6 +47,7 @@ def try_once(room: TeamChannel, second: float) -> Notification:
     return Notification.objects.get(pk=written.first_pk)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # given up at any point
 def test_a_webhook_that_hangs_leaves_those_elsewhere_alone(
     recorder: Recorder, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:

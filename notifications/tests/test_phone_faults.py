@@ -95,6 +95,7 @@ def test_wrong_credentials_are_not_tried_again(
     assert rows(channel="email")[0].due_at == NOON
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # given up at any point
 def test_one_that_hangs_is_left_at_the_deadline(
     company: PhoneCompany, row: Notification, slug: str, settings: Any
 ) -> None:
