@@ -7,7 +7,8 @@ from datetime import datetime
 from incidents import lifecycle
 from incidents.lifecycle import Actor, Moved
 from incidents.models import Incident
-from schedules.models import Membership, User
+from schedules import roles
+from schedules.models import User
 
 LABELS = {
     "acknowledge": "Acknowledge",
@@ -42,10 +43,7 @@ def offered(incident: Incident) -> list[str]:
 
 def observed_teams(user: User) -> set[int]:
     """The teams in which this person may look but not act."""
-    if user.is_superuser:
-        return set()
-    observed = user.memberships.filter(role=Membership.Role.OBSERVER)
-    return set(observed.values_list("team_id", flat=True))
+    return roles.only_observed(user)
 
 
 def may_act(user: User, incident: Incident) -> bool:

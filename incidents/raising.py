@@ -16,13 +16,13 @@ from incidents.models import ASKED, EscalationPolicy, Incident, Page, TimelineEn
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import Urgency
-from schedules.models import Membership, Team, User
+from schedules import roles
+from schedules.models import Team, User
 from schedules.transactions import repeat_on_conflict
 
 # More is no choice but a mistake.
 MOST_PEOPLE = 20
 Kind = TimelineEntry.Kind
-ANSWERING = (Membership.Role.LEAD, Membership.Role.RESPONDER)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,7 @@ class Wish:
 
 def teams_for(user: User) -> QuerySet[Team]:
     """Admins raise for every team, leads and responders for their own, observers for none."""
-    teams = Team.objects.filter(is_active=True)
-    if user.is_superuser:
-        return teams
-    return teams.filter(memberships__user=user, memberships__role__in=ANSWERING)
+    return roles.teams_answered(user)
 
 
 def people_to_page() -> list[User]:
@@ -54,7 +51,7 @@ def people_to_page() -> list[User]:
     """
     active = User.objects.filter(is_active=True)
     answering = active.filter(
-        memberships__role__in=ANSWERING, memberships__team__is_active=True
+        memberships__role__in=roles.ANSWERING, memberships__team__is_active=True
     ) | active.filter(is_superuser=True)
     found = list(answering.distinct())
     reachable = outbox.reachable([user.pk for user in found], Urgency.HIGH)

@@ -3,11 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
-from pagerpal import attention
+from pagerpal import attention, permissions
 
 
 class PagerPalAdminSite(admin.AdminSite):
@@ -16,6 +21,24 @@ class PagerPalAdminSite(admin.AdminSite):
     index_title = "Set up"
     empty_value_display = "none"
     sections = ("incidents", "schedules", "alertsources", "notifications", "auth", "django_q")
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Every model with the rules of `permissions` before its own."""
+        guarded = permissions.guarded(admin_class or admin.ModelAdmin)
+        super().register(model_or_iterable, guarded, **options)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "opens_admin", False))
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One door for all: PagerPal's own, with its throttling and its second factor."""
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index")))
+        if not self.has_permission(request):
+            raise PermissionDenied("Admins and leads of a team may open the admin.")
+        return redirect("admin:index")
 
     def get_app_list(self, request: Any, app_label: str | None = None) -> list[Any]:
         order = {label: place for place, label in enumerate(self.sections)}

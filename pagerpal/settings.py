@@ -117,6 +117,7 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 AUTH_USER_MODEL = "schedules.User"
+AUTHENTICATION_BACKENDS = ["pagerpal.permissions.RoleBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, time, timedelta
 from django.db import transaction
 from django.db.models import Max
 
-from schedules import history, records
+from schedules import history, records, roles
 from schedules.models import EARLIEST, LATEST, Membership, Override, Rotation, User
 from schedules.transactions import repeat_on_conflict
 
 LONGEST = timedelta(days=366)
 FIRST = datetime.combine(EARLIEST, time.min, tzinfo=UTC)
 LAST = datetime.combine(LATEST, time.min, tzinfo=UTC)
-ANSWERING = (Membership.Role.LEAD, Membership.Role.RESPONDER)
+ANSWERING = roles.ANSWERING
 
 
 class Refused(Exception):
@@ -36,10 +36,7 @@ class Covered:
 
 def may_cover(by: User, rotation: Rotation) -> bool:
     """Admins may everywhere, leads and responders in the rotations of their teams."""
-    if not by.is_active:
-        return False
-    mine = Membership.objects.filter(user=by, team=rotation.team_id, role__in=ANSWERING)
-    return by.is_superuser or mine.exists()
+    return roles.may_answer(by, rotation.team_id)
 
 
 def cover(

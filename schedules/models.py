@@ -109,6 +109,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         if self.quiet_from is not None and self.quiet_from == self.quiet_until:
             raise ValidationError({"quiet_until": "Quiet hours cannot last a whole day."})
 
+    @property
+    def is_a_lead(self) -> bool:
+        """Of any team; whoever signs in brings the answer along, see `pagerpal.permissions`."""
+        if not self.is_active:
+            return False
+        if "leads_a_team" not in vars(self):
+            led = self.memberships.filter(role=Membership.Role.LEAD, team__is_active=True)
+            vars(self)["leads_a_team"] = led.exists()
+        return bool(vars(self)["leads_a_team"])
+
+    @property
+    def opens_admin(self) -> bool:
+        return self.is_active and (self.is_superuser or self.is_staff or self.is_a_lead)
+
     def get_full_name(self) -> str:
         return self.name
 

@@ -7,22 +7,18 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from schedules import covering
+from schedules import roles
 from schedules.models import Rotation, ShiftRecord, Team, User
 
 
 def teams_of(user: User) -> QuerySet[Team]:
     """Admins look after all teams, everybody else after their own."""
-    teams = Team.objects.filter(is_active=True)
-    return teams if user.is_superuser else teams.filter(memberships__user=user)
+    return roles.teams_seen(user)
 
 
 def may_cover(user: User, team_ids: Collection[int]) -> set[int]:
     """In which of these teams this person may cover: `covering.may_cover` for many at once."""
-    if user.is_superuser:
-        return set(team_ids)
-    seats = user.memberships.filter(team__in=team_ids, role__in=covering.ANSWERING)
-    return set(seats.values_list("team_id", flat=True))
+    return roles.answered_among(user, team_ids)
 
 
 def rotations_shown(

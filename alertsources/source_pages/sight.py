@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest
 
 from alertsources.models import AlertSource
 from incidents.models import Incident
-from schedules import sight
-from schedules.models import Membership, Team, User
+from schedules import roles, sight
+from schedules.models import Team, User
 
 
 def person_of(request: HttpRequest) -> User:
@@ -28,10 +28,7 @@ def sources_of(user: User) -> QuerySet[AlertSource]:
 
 def teams_led(user: User) -> QuerySet[Team]:
     """The teams whose sources this person sets up: leads their own, admins all."""
-    teams = sight.teams_of(user)
-    if user.is_superuser:
-        return teams
-    return teams.filter(memberships__user=user, memberships__role=Membership.Role.LEAD)
+    return roles.teams_led(user)
 
 
 def may_change(user: User, source: AlertSource) -> bool:

@@ -298,7 +298,8 @@ def test_somebody_signed_in_is_never_sent_in_circles(client: Client) -> None:
     admin = client.get("/admin/", follow=True)
 
     assert response.redirect_chain == [("/dashboard", 302)]
-    assert response.status_code == admin.status_code == 200
+    assert (response.status_code, admin.status_code) == (200, 403)
+    assert "Admins and leads of a team may open the admin." in admin.content.decode()
 
 
 @pytest.mark.django_db

@@ -66,6 +66,12 @@ class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
     ]
     add_fieldsets = [(None, {"fields": ["name", "email", "time_zone", "new_password"]})]
 
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Leads see whom they schedule, not how those have set themselves up."""
+        if person_of(request).is_superuser or not person_of(request).is_a_lead:
+            return super().get_fieldsets(request, obj)
+        return [(None, {"fields": ["name", "email", "time_zone", "scheduled", "is_active"]})]
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         own = ["is_active", "is_staff", "is_superuser"] if obj == request.user else []
         return ["scheduled", *own]

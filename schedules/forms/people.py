@@ -63,12 +63,13 @@ class PersonForm(PersonChangeForm):
         }
         labels = {
             "is_active": "On",
-            "is_staff": "Staff",
+            "is_staff": "Opens the admin",
             "is_superuser": "Admin",
             "remind_hours": "Reminder, hours before",
             "wants_handover_note": "Note at the hand-over",
         }
         help_texts = {
+            "is_staff": "Leads may, without this, for what is their teams'.",
             "is_superuser": "May see and change everything, in every team.",
             "remind_hours": "How many hours before a shift to remind them of it, once; "
             "24 is a day, 168 a week, 0: never.",
