@@ -7,4 +7,4 @@ class IncidentsConfig(AppConfig):
     name = "incidents"
 
     def ready(self) -> None:
-        from incidents import deliveries, leaving  # noqa: F401  connects their receivers
+        from incidents import deliveries, leaving, replies  # noqa: F401  connects their receivers

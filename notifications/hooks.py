@@ -22,13 +22,16 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from notifications import receipts
+from notifications import inbound, receipts
 from notifications.channels import infobip, twilio
+from notifications.channels.inbound import of_infobip, of_twilio
 
 log = logging.getLogger(__name__)
 
 BY_INFOBIP = ("sms_infobip", "whatsapp_infobip")
 BY_TWILIO = ("sms_twilio", "whatsapp_twilio")
+# What Twilio reads as: nothing more to do.
+NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 
 @csrf_exempt  # providers have no cookie to protect
@@ -43,13 +46,10 @@ def infobip_receipts(request: HttpRequest, token: str = "") -> HttpResponse:
 @csrf_exempt
 @login_not_required  # the same
 @require_POST
-def infobip_messages(request: HttpRequest, token: str = "") -> HttpResponse:
-    """Only that somebody wrote is noted: for a day WhatsApp takes free words to them."""
+def infobip_inbound(request: HttpRequest, token: str = "") -> HttpResponse:
+    """What people write to us, and the buttons they press in WhatsApp."""
     return _of_infobip(request, token) or _store(
-        lambda now: [
-            receipts.heard_from("whatsapp", number, now=now)
-            for number in infobip.whatsapp_writers(_json(request))
-        ]
+        lambda now: inbound.receive(of_infobip(_json(request)), now=now)
     )
 
 
@@ -67,11 +67,10 @@ def twilio_status(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @login_not_required  # the same
 @require_POST
-def twilio_messages(request: HttpRequest) -> HttpResponse:
-    """Only that somebody wrote is noted: for a day WhatsApp takes free words to them."""
-    kind, _, number = request.POST.get("From", "").rpartition(":")
+def twilio_inbound(request: HttpRequest) -> HttpResponse:
+    """What people write to us; our answer goes the way of every message, not in this one."""
     return _of_twilio(request) or _store(
-        lambda now: kind == "whatsapp" and receipts.heard_from(kind, number, now=now)
+        lambda now: inbound.receive(of_twilio(request.POST.dict()), now=now), NOTHING_TO_SAY
     )
 
 
@@ -99,13 +98,13 @@ def _of_twilio(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def _store(store: Callable[[datetime], object]) -> HttpResponse:
+def _store(store: Callable[[datetime], object], thanks: str = "") -> HttpResponse:
     try:
         store(timezone.now())
     except Exception:
         log.exception("what a provider reports could not be stored")
         return _say("PagerPal cannot store this at the moment; send it again.", 503)
-    return HttpResponse(status=204)
+    return HttpResponse(thanks, content_type="text/xml") if thanks else HttpResponse(status=204)
 
 
 def _say(text: str, status: int) -> HttpResponse:
@@ -142,7 +141,7 @@ def _in_header(request: HttpRequest) -> Iterator[str]:
 LAST_PART = r"(?:/(?P<token>[^/]+))?/?"
 urlpatterns = [
     re_path(rf"^hooks/infobip/receipts{LAST_PART}$", infobip_receipts, name="infobip-receipts"),
-    re_path(rf"^hooks/infobip/messages{LAST_PART}$", infobip_messages, name="infobip-messages"),
+    re_path(rf"^hooks/infobip/inbound{LAST_PART}$", infobip_inbound, name="infobip-inbound"),
     re_path(r"^hooks/twilio/status/?$", twilio_status, name="twilio-status"),
-    re_path(r"^hooks/twilio/messages/?$", twilio_messages, name="twilio-messages"),
+    re_path(r"^hooks/twilio/inbound/?$", twilio_inbound, name="twilio-inbound"),
 ]

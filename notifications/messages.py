@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from notifications import digests, duty_words, events, trial_words, wording
+from notifications import digests, duty_words, events, reply_words, trial_words, wording
 from notifications.channels.base import Message
 from notifications.channels.texts import clean, clip, one_line
 from notifications.events import url_of
@@ -58,6 +58,8 @@ def _render(notification: Notification) -> Message:
     words = duty_words.words(notification, facts) or trial_words.words(notification, facts)
     if words:
         return _quiet(notification, words, tag="calendar")
+    if words := reply_words.words(notification, facts):
+        return _quiet(notification, words, tag="speech_balloon", sms=reply_words.short(words))
     if facts.get("digest"):
         return _quiet(notification, digests.words(notification, facts), tag="warning")
     values = _values(notification, facts)

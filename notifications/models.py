@@ -469,3 +469,56 @@ class ProviderState(models.Model):
     @property
     def is_open(self) -> bool:
         return self.probe_at is not None
+
+
+class InboundMessage(models.Model):
+    """One message that somebody wrote to us from an address we know, and what came of it."""
+
+    # Both name it for good, so that it is handled once, however often it is handed over.
+    provider = models.CharField(max_length=24)
+    provider_id = models.CharField(max_length=200)
+    channel = models.CharField(max_length=24)
+    address = models.CharField(max_length=40)
+    # None: nobody could tell who of several.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    text = models.CharField(max_length=500, blank=True)
+    # What was understood: acknowledge, stop, unknown ...
+    act = models.CharField(max_length=12)
+    said_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    # What was said back, or why nothing was.
+    outcome = models.CharField(max_length=1000, blank=True)
+    is_answered = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["channel", "address", "received_at"], name="inbound_of_address"),
+            models.Index(fields=["received_at"], name="inbound_received"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "provider_id"], name="inbound_once"),
+            models.CheckConstraint(condition=~Q(provider_id=""), name="inbound_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} from {masked(self.address)}: {self.act}"
+
+
+class Inbox(models.Model):
+    """Where answers wait to be fetched: how far it was read, and when to look again."""
+
+    name = models.CharField(max_length=24, unique=True)
+    # The newest that was read, in the words of who keeps them.
+    cursor = models.CharField(max_length=200, blank=True)
+    next_at = models.DateTimeField()
+    # When its keeper was last asked.
+    asked_at = models.DateTimeField(null=True)
+    # In a row, up to the last answer.
+    failures = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -13,3 +13,8 @@ still_wanted = Signal()
 # A notification reached an end (sent, delivered, held, failed, cancelled by a lapsed lease) or an
 # attempt failed. Arguments: notification (Notification, as stored), now.
 notification_settled = Signal()
+
+# Somebody answered from where they are: a text message, a button. Whoever knows what it is about
+# acts, and returns one sentence that says what happened. Arguments: user, reply (replies.Reply),
+# threads (those of the message it answers, if that is known), via, said_at, now.
+answer_received = Signal()

@@ -167,15 +167,6 @@ def _report(provider_id: str, one: Mapping[str, Any]) -> Report:
     )
 
 
-def whatsapp_writers(said: Any) -> Iterator[str]:
-    """The numbers from which somebody wrote by WhatsApp; of an SMS `message` is no object."""
-    results = said.get("results") if isinstance(said, Mapping) else None
-    for one in _objects(results):
-        number = str(one.get("from") or "")
-        if isinstance(one.get("message"), Mapping) and number.isdecimal():
-            yield f"+{number}"
-
-
 def _number(values: Mapping[str, Any], name: str) -> int:
     text = str(values.get(name))
     return int(text) if text.isdecimal() and len(text) < 10 else 0

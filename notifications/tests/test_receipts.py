@@ -440,7 +440,7 @@ def test_without_an_account_at_twilio_nothing_is_taken(client: Client, settings:
     assert by_twilio(client, {}, token="") == 404
 
 
-@pytest.mark.parametrize("path", ["twilio/status", "twilio/messages", "infobip/receipts"])
+@pytest.mark.parametrize("path", ["twilio/status", "infobip/receipts"])
 def test_receipts_are_posted(client: Client, path: str) -> None:
     assert client.get(f"/hooks/{path}").status_code == 405
 
@@ -465,29 +465,6 @@ def test_receipts_count_from_now(client: Client, recorder: Recorder) -> None:
     assert settled_at is not None
     assert abs(settled_at - timezone.now()) < minutes(1)
     recorder.take_all()
-
-
-@pytest.mark.parametrize("by", ["twilio", "infobip"])
-def test_whoever_writes_by_whatsapp_is_noted(client: Client, by: str) -> None:
-    alice, number = make_user(ntfy=False), NUMBER.removeprefix("+")
-    for kind in ("whatsapp", "sms"):
-        ContactMethod.objects.create(user=alice, channel=kind, address=NUMBER)
-
-    if by == "twilio":
-        said = {"From": f"whatsapp:{NUMBER}", "Body": "ok"}
-        status = by_twilio(client, said, what="messages")
-    else:
-        message = {"from": number, "message": {"type": "TEXT", "text": "ok"}}
-        sms = {"from": "41791234568", "text": "ok"}
-        status = by_infobip(client, {"results": [sms, message, None, {}]}, what="messages")
-
-    heard = ContactMethod.objects.filter(heard_at__isnull=False)
-    assert (status, [method.channel for method in heard]) == (204, ["whatsapp"])
-
-
-def test_forged_messages_are_refused(client: Client) -> None:
-    assert by_twilio(client, {"From": NUMBER}, token="guessed", what="messages") == 403
-    assert by_infobip(client, {"results": []}, "?token=guessed", what="messages") == 403
 
 
 def test_many_receipts_are_looked_for_in_more_than_one_task(
