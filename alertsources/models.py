@@ -382,6 +382,10 @@ class Alert(models.Model):
     incident = models.ForeignKey(
         Incident, null=True, on_delete=models.PROTECT, related_name="alerts"
     )
+    # The incident in which it was before that was merged into another.
+    merged_from = models.ForeignKey(
+        Incident, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     # When it is judged anew without a post: end of a silence, of waiting, of a test, of repeats.
     look_at = models.DateTimeField(null=True)
     muted_by = models.ForeignKey(
@@ -444,6 +448,10 @@ class OpenGroup(models.Model):
     source = models.ForeignKey(AlertSource, on_delete=models.CASCADE, related_name="open_groups")
     group = models.TextField(blank=True)
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="open_groups")
+    # The incident that collected it before that was merged into this one.
+    merged_from = models.ForeignKey(
+        Incident, null=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     # It opened and closed again and again: its incident is held open until it has been quiet.
     flapping_since = models.DateTimeField(null=True)
     # When the held incident is over, while none of its alerts fires.

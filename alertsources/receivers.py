@@ -1,4 +1,5 @@
-"""Moves, answers or frees alerts and groups when their incident is resolved or reopened.
+"""Moves, answers or frees alerts and groups when their incident is resolved, reopened,
+merged or split off.
 
 Lifecycle sends the signal with the incident locked, inside the transaction that moves it.
 """
@@ -10,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from alertsources.models import Alert, AlertSource, OpenGroup
 from incidents.lifecycle import Refused
@@ -23,12 +26,56 @@ TRIES = 3
 
 
 def follow_incident(
-    sender: Any, *, incident: Incident, move: str, by_monitor: bool, now: datetime, **_: Any
+    sender: Any,
+    *,
+    incident: Incident,
+    move: str,
+    by_monitor: bool,
+    now: datetime,
+    other: Incident | None = None,
+    **_: Any,
 ) -> None:
     if move == "resolved":
         _free(incident, by_monitor=by_monitor, now=now)
     elif move == "reopened":
         _collect_again(incident)
+    elif move == "merged" and other is not None:
+        _hand_over(incident, other)
+    elif move == "split" and other is not None:
+        _take_back(incident, other)
+
+
+def _hand_over(incident: Incident, other: Incident) -> None:
+    """The other incident collects its alerts and groups, which remember where they came from."""
+    for rows in (
+        Alert.objects.filter(incident=incident),
+        OpenGroup.objects.filter(incident=incident),
+    ):
+        rows.update(incident=other, merged_from=Coalesce("merged_from", incident.pk))
+
+
+def _take_back(incident: Incident, other: Incident) -> None:
+    """What came from it, or from what had been merged into it, and what has joined that since."""
+    family = _merged_into(incident)
+    came = Alert.objects.filter(incident=other, merged_from__in=family)
+    groups = OpenGroup.objects.filter(incident=other)
+    digests = set(came.values_list("group_digest", flat=True))
+    digests |= set(groups.filter(merged_from__in=family).values_list("digest", flat=True))
+    joined = Q(merged_from__in=family) | Q(group_digest__in=digests)
+    Alert.objects.filter(joined, incident=other).update(incident=incident)
+    groups.filter(digest__in=digests).update(incident=incident)
+    for model in (Alert, OpenGroup):
+        model.objects.filter(incident=incident, merged_from=incident).update(merged_from=None)
+
+
+def _merged_into(incident: Incident) -> set[int]:
+    """This incident, and all that were merged into it before."""
+    family, new = {incident.pk}, {incident.pk}
+    while new:
+        found = Incident.objects.filter(merged_into__in=new).values_list("pk", flat=True)
+        new = set(found) - family
+        family |= new
+    return family
 
 
 def _free(incident: Incident, *, by_monitor: bool, now: datetime) -> None:

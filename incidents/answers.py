@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.core import signing
 from django.db.models import Q
 
-from incidents.models import ASKED, EscalationStep, Incident
+from incidents.models import BY_HAND, EscalationStep, Incident
 from schedules.models import Membership, Override, User
 
 # A token works until this long after the incident was resolved.
@@ -65,7 +65,7 @@ def _still_answers(user: User, incident: Incident) -> bool:
     if incident.team.fallback_people.filter(pk=user.pk).exists():
         return True
     steps = set(incident.pages.filter(user=user).values_list("step", flat=True))
-    if ASKED in steps:
+    if steps & BY_HAND:
         return True
     return bool(steps) and (membership is not None or _is_named(user, incident))
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import F
+from django.db.models import F, Q
 from django.dispatch import receiver
 
 from incidents import engine, lifecycle, timeline
-from incidents.models import Incident, Page, TimelineEntry
+from incidents.models import ASKED, Incident, Page, TimelineEntry
 from incidents.planner import Phase
 from notifications import outbox
 from notifications.models import TAKEN, Notification
@@ -58,6 +58,9 @@ def tell_incident(*, notification: Notification, now: datetime, **_: Any) -> Non
     if _step_has_failed(incident, notification, now):
         incident.escalate_at = now
         changed.append("escalate_at")
+    if _question_has_failed(incident, notification):
+        incident.ask_at = now
+        changed.append("ask_at")
     incident.save(update_fields=changed)
     if _owner_is_untold(incident, notification):
         lifecycle.owner_was_not_told(incident, "every message failed", now=now)
@@ -69,11 +72,21 @@ def is_still_wanted(*, notification: Notification, **_: Any) -> bool:
     ids = _ids([notification.thread])
     if not ids:
         return True
+    found = Incident.objects.filter(pk=ids[0])
+    if notification.purpose == Notification.Purpose.ASK_OWNER:
+        return found.filter(asked_at__isnull=False, owner=notification.user_id).exists()
     if notification.purpose != Notification.Purpose.PAGE:
-        return Incident.objects.filter(pk=ids[0]).exclude(state=Incident.State.RESOLVED).exists()
+        return found.exclude(state=Incident.State.RESOLVED).exists()
     number = notification.ref.partition("page:")[2]
+    # Somebody was called to what somebody else has.
+    helps = Q(
+        incident__state=Incident.State.ACKNOWLEDGED,
+        step=ASKED,
+        answered_at=None,
+        created_at__gte=F("incident__acknowledged_at"),
+    )
     present = Page.objects.filter(
-        incident__state=Incident.State.TRIGGERED, incident__episode=F("episode")
+        Q(incident__state=Incident.State.TRIGGERED) | helps, incident__episode=F("episode")
     )
     return number.isdecimal() and present.filter(pk=int(number)).exists()
 
@@ -98,6 +111,16 @@ def _owner_is_untold(incident: Incident, notification: Notification) -> bool:
     if notification.state != Notification.State.FAILED:
         return False
     if incident.state != Incident.State.ACKNOWLEDGED or incident.owner_id != notification.user_id:
+        return False
+    outcome = outbox.outcome([notification.ref])
+    return outcome.taken == 0 and outcome.unfinished == 0
+
+
+def _question_has_failed(incident: Incident, notification: Notification) -> bool:
+    """Whether no message has asked the owner: then their silence says nothing, and is over."""
+    if notification.purpose != Notification.Purpose.ASK_OWNER or incident.asked_at is None:
+        return False
+    if incident.owner_id != notification.user_id:
         return False
     outcome = outbox.outcome([notification.ref])
     return outcome.taken == 0 and outcome.unfinished == 0

@@ -17,6 +17,7 @@ from incidents.directory import Directory
 from incidents.facts import facts_for
 from incidents.models import (
     ASKED,
+    BY_HAND,
     SEVERITY_RANK,
     EscalationPolicy,
     Incident,
@@ -91,17 +92,19 @@ class Outlook:
 
 
 def count_due(now: datetime, *, most: int = 100) -> int:
-    """How many incidents wait for their next step, counted up to `most`."""
+    """How many incidents wait for their next step or their owner's word, counted up to `most`."""
     if not settings.ESCALATION_WORKER_ENABLED:
         return 0
-    return Incident.objects.due(now)[:most].count()
+    due = Incident.objects.due(now)[:most].count()
+    return min(most, due + lifecycle.count_to_ask(now, most=most))
 
 
 def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
     """Handle the incident that is due first: worst severity, fair between teams, newest.
 
-    None when nothing is due, or others are at all of it. If planning fails, people are paged
-    without a plan and the incident is due again in 30 s.
+    Where nobody is to be paged, an owner who is to be asked is asked. None when nothing is due, or
+    others are at all of it. If planning fails, people are paged without a plan and the incident is
+    due again in 30 s.
     """
     if not settings.ESCALATION_WORKER_ENABLED:
         return None
@@ -109,6 +112,8 @@ def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
         for incident in _candidates(team_id, severity, now):
             if stepped := _run(incident, now, books):
                 return stepped
+    if asked := lifecycle.ask_next(now):
+        return Stepped(asked.incident_id, asked.written.rows, asked.written.first_pk)
     return None
 
 
@@ -423,7 +428,7 @@ def _was_reached(incident: Incident) -> bool:
     pages = Page.objects.filter(
         incident=incident, episode=incident.episode, round=incident.round
     ).only("pk")
-    to_people = pages.exclude(step=ASKED).filter(user__isnull=False)
+    to_people = pages.exclude(step__in=BY_HAND).filter(user__isnull=False)
     refs = [page.ref for page in to_people]
     if outbox.outcome(refs).taken > 0:
         return True

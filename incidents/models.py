@@ -7,7 +7,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,8 +24,11 @@ class Severity(models.TextChoices):
 
 # 0 is worst. Also the order in which due work is taken.
 SEVERITY_RANK = {"critical": 0, "high": 1, "warning": 2, "info": 3}
-# The step of a page that somebody asked for by hand, beside the policy.
+# The step of a page that somebody asked for by hand, beside the policy ...
 ASKED = "asked"
+# ... and of one by which somebody gave the incident to its receiver.
+GIVEN = "given"
+BY_HAND = frozenset({ASKED, GIVEN})
 
 
 class EscalationPolicy(models.Model):
@@ -113,6 +116,10 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
     def due(self, now: datetime) -> Self:
         return self.filter(state=Incident.State.TRIGGERED, escalate_at__lte=now)
 
+    def to_ask(self, now: datetime) -> Self:
+        """Those whose owner is to be asked whether it is still theirs, or has not said so."""
+        return self.filter(state=Incident.State.ACKNOWLEDGED, ask_at__lte=now)
+
     def urgent_first(self) -> Self:
         """Triggered first, then by severity, then newest; among resolved ones only newest."""
         is_resolved = When(state=Incident.State.RESOLVED, then=Value(0))
@@ -188,11 +195,25 @@ class Incident(models.Model):
     next_step_id = models.BigIntegerField(null=True, blank=True)
     next_position = models.PositiveSmallIntegerField(default=0)
     escalate_at = models.DateTimeField(null=True, blank=True)
+    # When the owner is asked whether it is still theirs; once asked, when paging starts anew.
     ask_at = models.DateTimeField(null=True, blank=True)
     asked_at = models.DateTimeField(null=True, blank=True)
+    # How long after each acknowledgement the owner wanted to be asked, if they chose.
+    ask_after = models.DurationField(null=True, blank=True)
+    snoozed_until = models.DateTimeField(null=True, blank=True)
     grown_at = models.DateTimeField(null=True, blank=True)
     nobody_reached_at = models.DateTimeField(null=True, blank=True)
     planning_failed_at = models.DateTimeField(null=True, blank=True)
+    # The incident that collects its alerts now, and is answered in its place.
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged"
+    )
+    is_noise = models.BooleanField(
+        "noise",
+        default=False,
+        db_default=False,
+        help_text="Somebody said that it need not have paged anybody. Figures count it apart.",
+    )
     # Raised by every timeline entry and delivery: what a live page compares.
     revision = models.PositiveIntegerField(default=0)
 
@@ -206,6 +227,9 @@ class Incident(models.Model):
             ),
             models.Index(
                 fields=["team", "state"], condition=~Q(state="resolved"), name="incident_open"
+            ),
+            models.Index(
+                fields=["ask_at"], condition=Q(ask_at__isnull=False), name="incident_to_ask"
             ),
         ]
         constraints = [
@@ -231,6 +255,31 @@ class Incident(models.Model):
                 name="incident_only_an_owner_is_asked",
             ),
             models.CheckConstraint(
+                condition=Q(
+                    asked_at__isnull=True, snoozed_until__isnull=True, ask_after__isnull=True
+                )
+                | Q(ask_at__isnull=False),
+                name="incident_asked_has_a_clock",
+            ),
+            models.CheckConstraint(
+                condition=Q(asked_at__isnull=True) | Q(snoozed_until__isnull=True),
+                name="incident_snoozed_is_not_asked",
+            ),
+            models.CheckConstraint(
+                condition=Q(ask_after__isnull=True) | Q(ask_after__gt=timedelta(0)),
+                name="incident_ask_after_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True)
+                | (Q(state="resolved") & ~Q(merged_into=F("id"))),
+                name="incident_merged_is_resolved",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="triggered")
+                | Q(owner__isnull=True, acknowledged_at__isnull=True),
+                name="incident_triggered_has_no_owner",
+            ),
+            models.CheckConstraint(
                 condition=Q(state__in=["triggered", "acknowledged", "resolved"])
                 & Q(urgency__in=["high", "low", "none"])
                 & Q(severity__in=["critical", "high", "warning", "info"]),
@@ -248,6 +297,10 @@ class Incident(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state != self.State.RESOLVED
+
+    @property
+    def is_snoozed(self) -> bool:
+        return self.snoozed_until is not None
 
     @property
     def thread(self) -> str:
@@ -274,6 +327,13 @@ class TimelineEntry(models.Model):
         REOPENED = "reopened", "reopened"
         ESCALATED = "escalated", "escalated"
         SEVERITY = "severity", "severity"
+        SNOOZED = "snoozed", "snoozed"
+        ASKED = "asked", "owner asked"
+        RELEASED = "released", "given back"
+        REASSIGNED = "reassigned", "reassigned"
+        MERGED = "merged", "merged"
+        SPLIT = "split", "split off"
+        NOISE = "noise", "noise"
         NOTE = "note", "note"
         TROUBLE = "trouble", "trouble"
 
@@ -303,7 +363,7 @@ class Page(models.Model):
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="pages")
     episode = models.PositiveIntegerField()
     round = models.PositiveIntegerField()
-    # The rung's id as text, or the phase: fallback, leads, admins, team, plain; or asked.
+    # The rung's id as text, or the phase: fallback, leads, admins, team, plain; asked or given.
     step = models.CharField(max_length=20)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="pages"
@@ -314,6 +374,8 @@ class Page(models.Model):
     # In words, for the history: "step 1", "the whole team".
     label = models.CharField(max_length=80)
     created_at = models.DateTimeField()
+    # Called to one that somebody else has, and came.
+    answered_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["pk"]

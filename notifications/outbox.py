@@ -496,7 +496,7 @@ def clear_taken(thread: str, *, now: datetime) -> int:
     """Write the orders that take this thread's pages off the phones; says how many are new."""
     taken = Notification.objects.filter(
         thread=thread,
-        purpose__in=(Purpose.PAGE, Purpose.GROWTH, Purpose.TEST),
+        purpose__in=(Purpose.PAGE, Purpose.GROWTH, Purpose.ASK_OWNER, Purpose.TEST),
         state__in=(State.SENT, State.DELIVERED),
         channel__in=CLEARING_CHANNELS,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -159,6 +159,13 @@ class Team(models.Model):
         default=False,
         help_text="Messages say only the number and how bad it is; what it is, behind the link.",
     )
+    acknowledge_timeout = models.DurationField(
+        null=True,
+        blank=True,
+        help_text="So long after acknowledging, whoever has an incident is asked whether it is "
+        "still theirs. 5 minutes without an answer: paging starts anew. As HH:MM:SS; empty: they "
+        "are not asked.",
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:
@@ -166,6 +173,15 @@ class Team(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(hours_start__lt=F("hours_end")), name="team_hours_start_before_end"
+            ),
+            models.CheckConstraint(
+                condition=Q(acknowledge_timeout__isnull=True)
+                | Q(
+                    acknowledge_timeout__gte=timedelta(minutes=5),
+                    acknowledge_timeout__lte=timedelta(days=7),
+                ),
+                name="team_acknowledge_timeout_within_bounds",
+                violation_error_message="Ask after 5 minutes at the least, 7 days at the most.",
             ),
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,7 +15,6 @@ from schedules.models import User
 from schedules.transactions import repeat_on_conflict
 
 State = Incident.State
-
 
 ALLOWED: dict[str, frozenset[str]] = {
     State.TRIGGERED: frozenset({State.ACKNOWLEDGED, State.RESOLVED}),
@@ -57,16 +56,32 @@ class Refused(Exception):
         self.other_incident = other_incident
 
 
-def on_locked(incident_id: int, act: Callable[[Incident], Moved]) -> Moved:
-    """Run `act` on the locked row; a deadlock or a busy database repeats the whole of it."""
+def on_locked(incident_id: int, act: Callable[[Incident], Moved], *, itself: bool = False) -> Moved:
+    """Run `act` on the locked row; a deadlock or a busy database repeats the whole of it.
+
+    What is done to a merged incident is done to the one that it was merged into, unless `itself`
+    is meant.
+    """
 
     def attempt() -> Moved:
-        with transaction.atomic():
-            # The row alone: what is joined to it is from before the wait for the lock.
-            incident = Incident.objects.select_for_update(no_key=True).get(pk=incident_id)
-            return act(incident)
+        pk = incident_id
+        while True:
+            with transaction.atomic():
+                # The row alone: what is joined to it is from before the wait for the lock.
+                incident = Incident.objects.select_for_update(no_key=True).get(pk=pk)
+                if itself or incident.merged_into_id is None:
+                    return act(incident)
+                # Not while this one is locked: locks are taken in ascending order.
+                pk = incident.merged_into_id
 
     return repeat_on_conflict(attempt)
+
+
+def are_on(users: Iterable[User]) -> set[int]:
+    """Lock these people, before any incident as switching them off does, and look again."""
+    asked = {user.pk for user in users}
+    locked = User.objects.select_for_update(no_key=True).filter(pk__in=asked, is_active=True)
+    return set(locked.order_by("pk").values_list("pk", flat=True))
 
 
 def write(incident: Incident, kind: str, text: str, by: Actor, now: datetime) -> None:
@@ -75,16 +90,30 @@ def write(incident: Incident, kind: str, text: str, by: Actor, now: datetime) ->
 
 def standing(incident: Incident, by: Actor) -> str:
     """Why an act changed nothing: who was first, in one sentence."""
+    if incident.merged_into_id is not None:
+        return f"#{incident.pk} is part of #{incident.merged_into_id}."
     if incident.state == State.RESOLVED:
         return f"#{incident.pk} is resolved since {clock(incident.resolved_at, by)}."
     if incident.state == State.ACKNOWLEDGED:
         who = "You have" if incident.owner == by.user else f"{incident.owner or 'Somebody'} has"
         return f"{who} it since {clock(incident.acknowledged_at, by)}."
+    if incident.urgency != Incident.Urgency.NONE:
+        return f"Nobody has #{incident.pk} now."
     return f"#{incident.pk} is only shown: nobody is paged for it."
 
 
 def clock(moment: datetime | None, by: Actor) -> str:
     if moment is None:
         return "an unknown time"
-    zone = by.user.time_zone if by.user else "UTC"
-    return moment.astimezone(ZoneInfo(zone)).strftime("%H:%M %Z")
+    return in_zone(moment, by).strftime("%H:%M %Z")
+
+
+def day_and_clock(moment: datetime, by: Actor, now: datetime) -> str:
+    """`13:30 CET`, with the date when it is not today, by the clock of whoever acts."""
+    local = in_zone(moment, by)
+    day = "" if local.date() == in_zone(now, by).date() else f"{local:%a} {local.day} {local:%b} "
+    return f"{day}{local:%H:%M %Z}"
+
+
+def in_zone(moment: datetime, by: Actor) -> datetime:
+    return moment.astimezone(ZoneInfo(by.user.time_zone if by.user else "UTC"))

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from incidents import timeline
 from incidents.facts import facts_for
-from incidents.lifecycle.paging import release, start_episode
+from incidents.lifecycle.acting import Actor, Moved, Refused, on_locked, standing, write
+from incidents.lifecycle.opening import urgency_of
+from incidents.lifecycle.paging import release, start_episode, stop_paging
 from incidents.models import SEVERITY_RANK, Incident, TimelineEntry
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
@@ -30,11 +32,27 @@ def join(
     unless the severity rises. An urgent incident whose owner cannot be told is paged for anew.
     Lower severities change nothing.
     """
-    rises = SEVERITY_RANK[severity] < SEVERITY_RANK[incident.severity]
-    changed = ["revision"]
     what = "New alert" if is_new else "Severity raised"
     timeline.write(incident, Kind.ALERT, f"{what}: {title} ({severity}).", at=now, via="monitor")
-    urgency_rises = rises and _urgency_rank(urgency) < _urgency_rank(incident.urgency)
+    rises = SEVERITY_RANK[severity] < SEVERITY_RANK[incident.severity]
+    # No worse than it was known to be, it keeps the urgency that somebody or a rule gave it.
+    wakes = urgency if rises else incident.urgency
+    gather(incident, severity=severity, urgency=wakes, news=f"{what}: {title}", now=now)
+
+
+def gather(
+    incident: Incident,
+    *,
+    severity: str,
+    urgency: str,
+    news: str,
+    now: datetime,
+    by: Actor | None = None,
+) -> None:
+    """What `join` does but for its line; without `news`, and if they did it, no owner is told."""
+    rises = SEVERITY_RANK[severity] < SEVERITY_RANK[incident.severity]
+    changed = ["revision"]
+    urgency_rises = _urgency_rank(urgency) < _urgency_rank(incident.urgency)
     if rises:
         incident.severity = severity
         changed.append("severity")
@@ -43,13 +61,55 @@ def join(
         changed.append("urgency")
     if incident.state == State.TRIGGERED and urgency_rises:
         changed += start_episode(incident, now=now, why="its urgency rose")
-    tells = incident.state == State.ACKNOWLEDGED and _owner_should_know(incident, rises, now)
+    knows = not news or (by is not None and by.user is not None and by.user == incident.owner)
+    tells = (
+        not knows
+        and incident.state == State.ACKNOWLEDGED
+        and _owner_should_know(incident, rises, now)
+    )
     if tells:
         incident.grown_at = now
         changed.append("grown_at")
     incident.save(update_fields=changed)
     if tells:
-        tell_owner(incident, f"{what}: {title}", now=now)
+        _tell_owner(incident, news, now=now)
+
+
+def change_severity(incident_id: int, by: Actor, severity: str, *, now: datetime) -> Moved:
+    """Say how bad it is; the urgency follows, and never the other way.
+
+    A raised urgency starts paging anew, or tells the owner; a lowered one is shown and wakes
+    nobody; info ends the paging.
+    """
+    if severity not in SEVERITY_RANK:
+        raise Refused(f"Unknown severity. Expected one of: {', '.join(SEVERITY_RANK)}.")
+
+    def act(incident: Incident) -> Moved:
+        if not incident.is_open:
+            return Moved(False, incident, standing(incident, by))
+        if incident.severity == severity:
+            return Moved(False, incident, f"#{incident.pk} is {severity} already.")
+        before, urgency = incident.severity, urgency_of(severity)
+        text = f"{by.label} changed the severity from {before} to {severity}."
+        write(incident, Kind.SEVERITY, text, by, now)
+        if SEVERITY_RANK[severity] < SEVERITY_RANK[before]:
+            gather(incident, severity=severity, urgency=urgency, news=text, by=by, now=now)
+        else:
+            _lower(incident, severity, urgency, by, now)
+        return Moved(True, incident, f"#{incident.pk} is {severity} now.")
+
+    return on_locked(incident_id, act)
+
+
+def _lower(incident: Incident, severity: str, urgency: str, by: Actor, now: datetime) -> None:
+    incident.severity = severity
+    changed = ["severity", "revision"]
+    if _urgency_rank(urgency) > _urgency_rank(incident.urgency):
+        incident.urgency = urgency
+        changed.append("urgency")
+        if urgency == Incident.Urgency.NONE:
+            changed += stop_paging(incident, now=now, why=f"{by.label} made it {severity}")
+    incident.save(update_fields=changed)
 
 
 def owner_was_not_told(incident: Incident, why: str, *, now: datetime) -> None:
@@ -70,7 +130,7 @@ def _owner_should_know(incident: Incident, severity_rises: bool, now: datetime) 
     return severity_rises or incident.grown_at is None or now - incident.grown_at >= GROWTH_PAUSE
 
 
-def tell_owner(incident: Incident, news: str, *, now: datetime) -> None:
+def _tell_owner(incident: Incident, news: str, *, now: datetime) -> None:
     owner = incident.owner
     if owner is None:
         owner_was_not_told(incident, "nobody is named as its owner", now=now)

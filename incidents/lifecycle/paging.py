@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from incidents import announcements
 from incidents.lifecycle.acting import ANSWERED, Actor, Moved, on_locked, standing, write
@@ -11,6 +11,7 @@ from incidents.planner import Phase
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification
+from schedules.models import User
 
 State = Incident.State
 Kind = TimelineEntry.Kind
@@ -22,6 +23,12 @@ ENDED_BY_ACKNOWLEDGE = (Purpose.PAGE, Purpose.ASK_OWNER)
 ENDED_BY_RESOLVE = (Purpose.PAGE, Purpose.ASK_OWNER, Purpose.GROWTH)
 
 
+# What an owner has promised, or was asked.
+PROMISED = ["ask_at", "asked_at", "ask_after", "snoozed_until"]
+# So long whoever is given an incident has, before its policy is run.
+GIVEN_FOR = timedelta(minutes=5)
+
+
 def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
     """Call the next step without waiting; an acknowledged incident loses its owner for it.
 
@@ -31,18 +38,17 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
     def act(incident: Incident) -> Moved:
         if not incident.is_open or incident.urgency == Incident.Urgency.NONE:
             return Moved(False, incident, standing(incident, by))
-        changed = ["state", "owner", "acknowledged_at", "ask_at", "asked_at", "escalate_at"]
+        changed = [*ANSWERED, *PROMISED]
         was_owned = incident.state == State.ACKNOWLEDGED
         if was_owned:
-            incident.state, incident.owner, incident.acknowledged_at = State.TRIGGERED, None, None
-            incident.ask_at = incident.asked_at = None
+            _disown(incident)
             changed += _next_in_new_episode(incident, now=now)
         if incident.next_move in {Phase.AFTER, Phase.ROUND}:
             incident.next_move, incident.round_started_at = Phase.ROUND, None
             changed += ["next_move", "round_started_at"]
         incident.escalate_at = now
         write(incident, Kind.ESCALATED, f"{by.label} asked for the next step now.", by, now)
-        incident.save(update_fields=[*changed, "revision"])
+        incident.save(update_fields=changed)
         if was_owned:
             announcements.released(incident, f"{by.label} asked for the next step", now=now)
         kick(RUN_DUE_STEPS)
@@ -51,13 +57,67 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
     return on_locked(incident_id, act)
 
 
+def unacknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
+    """Give an acknowledged incident back: nobody has it, and it is paged for anew."""
+
+    def act(incident: Incident) -> Moved:
+        if incident.state != State.ACKNOWLEDGED:
+            return Moved(False, incident, standing(incident, by))
+        owner = incident.owner
+        whose = "it" if owner == by.user or owner is None else f"it, which {owner} had,"
+        write(incident, Kind.RELEASED, f"{by.label} gave {whose} back.", by, now)
+        release(incident, now=now, why=f"{by.label} gave it back")
+        return Moved(True, incident, f"Nobody has #{incident.pk} now: it is paged for anew.")
+
+    return on_locked(incident_id, act)
+
+
 def release(incident: Incident, *, now: datetime, why: str) -> None:
     """Nobody owns this acknowledged incident any more: page for it anew. The row is locked."""
-    incident.state, incident.owner, incident.acknowledged_at = State.TRIGGERED, None, None
-    incident.ask_at = incident.asked_at = None
+    _disown(incident)
     changed = start_episode(incident, now=now, why=why)
-    incident.save(update_fields=[*ANSWERED, "ask_at", "asked_at", *changed])
+    incident.save(update_fields=[*ANSWERED, *PROMISED, *changed])
     announcements.released(incident, why, now=now)
+
+
+def give(incident: Incident, to: User, by: Actor, *, now: datetime) -> None:
+    """Nobody owns this open, locked incident until `to`, whom the caller pages, takes it.
+
+    Its policy is run from its first step if they have not within 5 minutes.
+    """
+    was_owned = incident.state == State.ACKNOWLEDGED
+    _disown(incident)
+    changed = start_episode(incident, now=now, why=f"it was given to {to}")
+    if incident.escalate_at is not None:
+        incident.escalate_at = now + GIVEN_FOR
+    write(incident, Kind.REASSIGNED, f"{by.label} gave it to {to}.", by, now)
+    incident.save(update_fields=[*ANSWERED, *PROMISED, *changed])
+    if was_owned:
+        announcements.released(incident, f"{by.label} gave it to {to}", now=now)
+
+
+def put_off(incident: Incident, first_due: datetime, *, now: datetime) -> None:
+    """Let the time of whoever was given it begin when their first message comes."""
+    if incident.urgency == Incident.Urgency.LOW and first_due > now:
+        incident.escalate_at = first_due + GIVEN_FOR
+        incident.save(update_fields=["escalate_at"])
+
+
+def stop_paging(incident: Incident, *, now: datetime, why: str) -> list[str]:
+    """Of an incident that is only shown from now on; returns the names of the changed fields."""
+    end_paging(incident, ENDED_BY_RESOLVE, why, now=now)
+    incident.escalate_at = None
+    forget_promise(incident)
+    return ["escalate_at", *PROMISED]
+
+
+def forget_promise(incident: Incident) -> None:
+    incident.ask_at = incident.asked_at = incident.ask_after = incident.snoozed_until = None
+
+
+def _disown(incident: Incident) -> None:
+    incident.state, incident.owner, incident.acknowledged_at = State.TRIGGERED, None, None
+    forget_promise(incident)
 
 
 def start_episode(incident: Incident, *, now: datetime, why: str) -> list[str]:

@@ -58,6 +58,7 @@ class TeamAdmin(leaving.AsksWhoTakesOver, NoDelete, TeamModelAdmin):
     readonly_fields = ["on_call_now", "history"]
     fieldsets = [
         (None, {"fields": ["name", "on_call_now", "fallback_people", "is_discreet", "is_active"]}),
+        ("Acknowledged incidents", {"fields": ["acknowledge_timeout"]}),
         (
             "Team hours",
             {"fields": ["hours_start", "hours_end", "hours_weekends", "time_zone"]},
