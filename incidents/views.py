@@ -210,13 +210,13 @@ def _actor(request: HttpRequest) -> Actor:
 @require_http_methods(["GET", "HEAD", "POST", "OPTIONS"])
 def answer(request: HttpRequest, token: str) -> HttpResponse:
     """Show the incident with one button; only a POST acts. Never redirects or asks to log in."""
-    response = _preflight() if request.method == "OPTIONS" else _answer(request, token)
+    response = preflight() if request.method == "OPTIONS" else _answer(request, token)
     response["Referrer-Policy"] = "no-referrer"
     response["Access-Control-Allow-Origin"] = "*"
     return response
 
 
-def _preflight() -> HttpResponse:
+def preflight() -> HttpResponse:
     response = HttpResponse(status=204)
     response["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
     response["Access-Control-Allow-Headers"] = "*"

@@ -6,15 +6,15 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
-from django.db.models import OuterRef, Subquery
+from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
 
-from notifications import breaker, messages, providers, settling
+from notifications import address_limits, breaker, bundles, claims, messages, providers, settling
 from notifications.channels.base import (
     Deadline,
     Message,
@@ -23,6 +23,7 @@ from notifications.channels.base import (
     missing_for,
     remedy,
 )
+from notifications.claims import Head
 from notifications.models import Notification
 from notifications.settling import Result, reset_lapsed
 from schedules.models import Team
@@ -34,21 +35,6 @@ __all__ = ["reset_lapsed", "send_best_due", "send_one"]
 log = logging.getLogger(__name__)
 State = Notification.State
 
-# Longer than any call can take: a row whose lease has ended was left by a dead process.
-LEASE = timedelta(seconds=30)
-# Written out: every message takes this step, and building it costs the ORM ten times its run.
-CLAIM = """
-    UPDATE notifications_notification
-    SET state = 'sending', provider = %s, attempts = attempts + 1, lease_until = %s,
-        first_tried_at = COALESCE(first_tried_at, %s)
-    WHERE id = %s AND state = 'pending' AND due_at <= %s AND cancelled_at IS NULL AND (
-        SELECT count(*) FROM notifications_notification under_way
-        WHERE COALESCE(NULLIF(under_way.provider, ''), under_way.channel) = %s
-            AND under_way.state = 'sending'
-            AND under_way.lease_until >= %s
-    ) < %s
-    RETURNING attempts
-"""
 # A minute less than the day for which WhatsApp takes an answer in free words.
 CONVERSATION = timedelta(hours=23, minutes=59)
 # How often to look anew when others were faster with every row found.
@@ -60,36 +46,32 @@ _turn = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class _Head:
-    """The best row of one team."""
-
-    rank: int
-    team_id: int | None
-    pk: int
-    channel: str
-    provider: str
-
-
-@dataclass(frozen=True)
 class _Claim:
-    """`row` is claimed by us; else, with `open_until`, the provider's breaker is open."""
+    """`row` is claimed by us, with `members` that go with it; else it may have been put off: the
+    provider's breaker is open, or the address has had enough."""
 
     row: Notification | None = None
+    members: tuple[Notification, ...] = ()
     open_until: datetime | None = None
+    is_held_back: bool = False
+
+    @property
+    def did_something(self) -> bool:
+        return self.row is not None or self.open_until is not None or self.is_held_back
 
 
 def send_one(pk: int, *, now: datetime, seconds: float) -> bool:
     """Send this row, if it can be claimed; False when it cannot. Takes `seconds` at most."""
     if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
         return False
-    carried = Notification.objects.filter(pk=pk).values_list("channel", "provider").first()
-    if carried is None:
+    found = claims.heads(Notification.objects.filter(pk=pk))
+    if not found:
         return False
     with turn():
-        claim = _claim_or_put_off(pk, *carried, now)
+        claim = _claim_or_put_off(found[0], now)
     if claim.row is None:
         return False
-    _carry_out(claim.row, now=now, seconds=seconds)
+    _carry_out(claim, now=now, seconds=seconds)
     return True
 
 
@@ -108,24 +90,24 @@ def send_best_due(now: datetime, *, seconds: float) -> bool:
         if not heads:
             return False
         if claim.row is not None:
-            _carry_out(claim.row, now=now, seconds=seconds)
-        if claim.row is not None or claim.open_until is not None:
+            _carry_out(claim, now=now, seconds=seconds)
+        if claim.did_something:
             return True
     return False
 
 
-def _claim_first(heads: Iterable[_Head], now: datetime) -> _Claim:
+def _claim_first(heads: Iterable[Head], now: datetime) -> _Claim:
     """Claim the first of these that can be, or put it off."""
     for head in heads:
-        claim = _claim_or_put_off(head.pk, head.channel, head.provider, now)
+        claim = _claim_or_put_off(head, now)
         if claim.row is not None:
             _turns[head.team_id] = next(_turn)
-        if claim.row is not None or claim.open_until is not None:
+        if claim.did_something:
             return claim
     return _Claim()
 
 
-def _heads(now: datetime) -> list[_Head]:
+def _heads(now: datetime) -> list[Head]:
     """Each team's best due row whose provider has room, in the order to try them."""
     due = Notification.objects.due(now)
     if full := _full_providers(now):
@@ -135,42 +117,36 @@ def _heads(now: datetime) -> list[_Head]:
         Subquery(best.filter(team=OuterRef("pk"))[:1]), flat=True
     )
     pks = {*of_teams, best.filter(team=None).values_list("pk", flat=True).first()} - {None}
-    found = Notification.objects.filter(pk__in=pks)
-    columns = "rank", "team_id", "pk", "channel", "provider"
-    return sorted((_Head(*row) for row in found.values_list(*columns)), key=_order)
+    return sorted(claims.heads(Notification.objects.filter(pk__in=pks)), key=_order)
 
 
-def _order(head: _Head) -> tuple[int, int, int]:
+def _order(head: Head) -> tuple[int, int, int]:
     return head.rank, _turns.get(head.team_id, 0), -head.pk
 
 
-def _limit() -> int:
-    """One worker is always free for the other providers."""
-    return max(1, settings.WORKERS - 1)
-
-
 def _full_providers(now: datetime) -> set[str]:
-    calls = Notification.objects.filter(state=State.SENDING, lease_until__gte=now).order_by()
-    carried = calls.values_list("provider", "channel")
+    calls = Notification.objects.filter(state=State.SENDING, lease_until__gte=now)
+    carried = calls.filter(lead=None).order_by().values_list("provider", "channel")
     counted = Counter(provider or channel for provider, channel in carried)
-    return {provider for provider, number in counted.items() if number >= _limit()}
+    return {provider for provider, number in counted.items() if number >= claims.most_in_flight()}
 
 
-def _claim_or_put_off(pk: int, kind: str, wanted: str, now: datetime) -> _Claim:
+def _claim_or_put_off(head: Head, now: datetime) -> _Claim:
     """Claim the row for the first provider that answers; put it off when none does."""
     claim = _Claim()
-    for _ in providers.order(kind):
-        provider = providers.choose(kind, wanted, now)
-        claim = repeat_on_conflict(lambda name=provider: _claim(pk, name, now))  # type: ignore[misc]
+    for _ in providers.order(head.channel):
+        provider = providers.choose(head.channel, head.provider, now)
+        claim = repeat_on_conflict(lambda name=provider: _claim(head, name, now))  # type: ignore[misc]
         if claim.open_until is None:
             return claim
     if claim.open_until is not None:
-        settling.put_off(pk, until=claim.open_until, now=now)
+        settling.put_off(head.pk, until=claim.open_until, now=now)
     return claim
 
 
-def _claim(pk: int, carrier: str, now: datetime) -> _Claim:
-    """Take the row for this worker, by one UPDATE that only one of many can win.
+def _claim(head: Head, carrier: str, now: datetime) -> _Claim:
+    """Take the row for this worker, by one UPDATE that only one of many can win, and what else is
+    due for its address by another.
 
     Who has answered meanwhile has set `cancelled_at` on the row, so no claim can follow a stored
     acknowledgement; no other table is asked.
@@ -180,40 +156,69 @@ def _claim(pk: int, carrier: str, now: datetime) -> _Claim:
         is_probe = settings.NOTIFICATION_SENDING_ENABLED and provider.is_open
         if is_probe and provider.probe_at is not None and provider.probe_at > now:
             return _Claim(open_until=provider.probe_at)
-        attempt = _take(pk, carrier, now)
+        if _is_held_back(head, now):
+            return _Claim(is_held_back=True)
+        attempt = claims.take(head.pk, carrier, now)
         if not attempt:
             return _Claim()
+        claims.take_along(head, carrier, now)
         if is_probe:
             breaker.take_probe(provider, now)
-    # Read after the commit, which keeps every other writer waiting on SQLite. Should the lease
-    # have lapsed in between, the attempt is somebody else's.
-    claimed = Notification.objects.select_related("user", "contact_method", "team_channel__team")
-    return _Claim(claimed.filter(pk=pk, attempts=attempt, state=State.SENDING).first())
+    return _claimed(head.pk, attempt)
 
 
-def _take(pk: int, carrier: str, now: datetime) -> int:
-    """Run the claiming UPDATE: the number of this attempt, or 0 when it was not won."""
-    database = connections[DEFAULT_DB_ALIAS]
-    at, until = map(database.ops.adapt_datetimefield_value, (now, now + LEASE))
-    with database.cursor() as cursor:
-        cursor.execute(CLAIM, [carrier, until, at, pk, at, carrier, at, _limit()])
-        won = cursor.fetchone()
-    return int(won[0]) if won else 0
+def _is_held_back(head: Head, now: datetime) -> bool:
+    """Whether its address has had enough for now, and all that waits for it was put off."""
+    if not head.is_one_of_many:
+        return False
+    wait = address_limits.wait_for(head.channel, head.address, now)
+    if wait is None or claims.is_first(head):
+        return False
+    claims.hold_back(head, wait.until, wait.why, now)
+    return True
 
 
-def _carry_out(row: Notification, *, now: datetime, seconds: float) -> None:
-    """Call the provider of a claimed row, outside any transaction, and write the result."""
+def _claimed(pk: int, attempt: int) -> _Claim:
+    """Read after the commit, which keeps every other writer waiting on SQLite.
+
+    Should the lease have lapsed in between, the attempt is somebody else's.
+    """
+    ours = Q(pk=pk, attempts=attempt) | Q(lead=pk)
+    rows = Notification.objects.select_related("user", "contact_method", "team_channel__team")
+    found = {row.pk: row for row in rows.filter(ours, state=State.SENDING).order_by("pk")}
+    lead = found.pop(pk, None)
+    return _Claim(lead, tuple(found.values()) if lead else ())
+
+
+def _carry_out(claim: _Claim, *, now: datetime, seconds: float) -> None:
+    """Call the provider for a claimed row, outside any transaction, and write the result to it
+    and its members."""
+    row = claim.row
+    assert row is not None  # noqa: S101  the caller has looked
     began = time.monotonic()
-    result = _attempt(row, now, seconds)
+    result = _attempt(row, claim.members, now, seconds)
     took = time.monotonic() - began
     # `now` was before the call; whole seconds are enough for what is planned from here on.
     ended = now + timedelta(seconds=round(took))
     with turn():
         settling.settle(row, result, now=ended, patience=max(1.0, seconds - took))
+    for member in claim.members:
+        with turn():
+            settling.settle(member, _of_member(member, result), now=ended)
 
 
-def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
-    message = _message(row, now)
+def _of_member(member: Notification, result: Result) -> Result:
+    """What kept the lead from being sent need not be true of the others."""
+    if result.was_called or result.error is None:
+        return result
+    own = _obstacle(member)
+    return replace(result, error=SendError(own or result.error.text, permanent=bool(own)))
+
+
+def _attempt(
+    row: Notification, members: Sequence[Notification], now: datetime, seconds: float
+) -> Result:
+    message = _message(row, members, now)
     if row.void_at is not None and row.void_at <= now:
         return Result(message, void="too late: its time is over")
     if obstacle := _obstacle(row):
@@ -231,9 +236,10 @@ def _attempt(row: Notification, now: datetime, seconds: float) -> Result:
     return Result(message, receipt=receipt, was_called=True)
 
 
-def _message(row: Notification, now: datetime) -> Message:
-    message, key = messages.render(row), row.key
-    if row.provider_id:
+def _message(row: Notification, members: Sequence[Notification], now: datetime) -> Message:
+    message = bundles.render(row, members) if members else messages.render(row)
+    key = message.key
+    if row.provider_id and not members:
         # A provider took it and has said since that it failed: it would know the key.
         key = f"{key}/after:{row.provider_id}"
     heard_at = row.contact_method.heard_at if row.contact_method else None

@@ -7,7 +7,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from notifications.channels.base import person_channel_choices, team_channel_choices
@@ -303,6 +303,17 @@ class Notification(models.Model):
     due_before_pull = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
+    # The one whose message says this too: they were due together, and share its lease and result.
+    lead = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="members",
+        editable=False,
+        db_index=False,  # by the smaller one below
+    )
+    # Refused together with others: nobody knows which of them was meant.
+    goes_alone = models.BooleanField(default=False, db_default=False, editable=False)
     # Raised by every claim, before the call: a result is written only by the attempt that got it.
     attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -342,6 +353,11 @@ class Notification(models.Model):
                 fields=["look_at"], condition=Q(look_at__isnull=False), name="notification_look"
             ),
             models.Index(fields=["contact_method", "-id"], name="notification_of_method"),
+            models.Index(
+                fields=["lead"], condition=Q(lead__isnull=False), name="notification_members"
+            ),
+            # What waits for an address has no settled_at, and what went there lately is its limit.
+            models.Index(fields=["address", "settled_at"], name="notification_to_address"),
             # What a channel, or a person, was told in one minute.
             models.Index(
                 fields=["team_channel", "user", "created_at"],
@@ -391,6 +407,9 @@ class Notification(models.Model):
                 | Q(user__isnull=True, team_channel__isnull=False),
                 name="notification_to_a_person_or_a_channel",
             ),
+            models.CheckConstraint(
+                condition=Q(lead__isnull=True) | ~Q(lead=F("id")), name="notification_leads_others"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -414,6 +433,25 @@ class Notification(models.Model):
         return self.void_at is not None
 
 
+class Bundle(models.Model):
+    """Several notifications for one address as one message: what its answer covers, for good."""
+
+    lead = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="bundles")
+    # Of all that it said, the lead's first.
+    threads = models.JSONField()
+    created_at = models.DateTimeField()
+
+    PREFIX = "bundle:"
+
+    def __str__(self) -> str:
+        return f"{len(self.threads)} in one: {', '.join(self.threads)}"
+
+    @property
+    def key(self) -> str:
+        """By which providers know its message."""
+        return f"{self.PREFIX}{self.pk}"
+
+
 # So many tries a message gets; a page that nobody else could carry either goes on after them.
 FULL_TRIES = 5
 UNFINISHED = (Notification.State.PENDING, Notification.State.SENDING)
@@ -433,6 +471,7 @@ class DeliveryEvent(models.Model):
         SILENT = "silent", "no receipt"
         LAPSED = "lapsed", "outcome unknown"
         PULLED = "pulled", "pulled forward"
+        WAITS = "waits", "waits: its address had enough"
         CANCELLED = "cancelled", "cancelled"
         AGAIN = "again", "sent again by hand"
 

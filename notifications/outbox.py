@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import Count, Q
 
+from notifications import bundles
 from notifications.channels.base import carrier, kind_of, providers_of
 from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from notifications.channels.texts import clean, clean_json, one_line
@@ -500,22 +501,22 @@ def clear_taken(thread: str, *, now: datetime) -> int:
         state__in=(State.SENT, State.DELIVERED),
         channel__in=CLEARING_CHANNELS,
     )
-    orders = {f"{CLEARS_PREFIX}{row.key}": row for row in taken}
+    orders = {f"{CLEARS_PREFIX}{key}": (row, key) for row, key in bundles.to_clear(taken, thread)}
     known = Notification.objects.filter(key__in=orders).values_list("key", flat=True)
     missing = sorted(orders.keys() - set(known))
     Notification.objects.bulk_create(
-        [clearing(orders[key], now=now) for key in missing], ignore_conflicts=True
+        [clearing(*orders[key], now=now) for key in missing], ignore_conflicts=True
     )
     return len(missing)
 
 
-def clearing(row: Notification, *, now: datetime) -> Notification:
-    """The order, not yet stored, that takes this message off the phone."""
+def clearing(row: Notification, key: str, *, now: datetime) -> Notification:
+    """The order, not yet stored, that takes the message of this key off the row's phone."""
     return Notification(
         purpose=Purpose.UPDATE,
         thread=row.thread,
-        key=f"{CLEARS_PREFIX}{row.key}",
-        context={"clears": row.key},
+        key=f"{CLEARS_PREFIX}{key}",
+        context={"clears": key},
         user_id=row.user_id,
         team_channel_id=row.team_channel_id,
         contact_method_id=row.contact_method_id,

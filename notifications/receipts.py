@@ -49,11 +49,12 @@ def _receive(report: Report, providers: Collection[str], now: datetime) -> bool:
     taken = Notification.objects.filter(
         provider_id=report.provider_id, provider__in=providers, state=State.SENT
     )
-    row = taken.select_related("user", "team_channel").first() if report.provider_id else None
-    if row is None:
+    if not report.provider_id:
         return False
+    # Several, if they went out as one message.
+    rows = list(taken.select_related("user", "team_channel").order_by("pk"))
     with turn():
-        return settling.reported(row, report, now=now)
+        return any([settling.reported(row, report, now=now) for row in rows])
 
 
 def heard_from(kind: str, number: str, *, now: datetime) -> int:
@@ -110,8 +111,10 @@ def _look(row: Notification, now: datetime, deadline: Deadline, dumb: set[str]) 
     if report and _receive(report, [row.provider], now):
         return
     if row.look_at and awaiting.is_late(row.provider, row.settled_at or now, row.look_at, now):
-        with turn():
-            settling.no_receipt(row, now=now)
+        members = row.members.filter(state=State.SENT, provider_id=row.provider_id)
+        for silent in (row, *members.select_related("user", "team_channel").order_by("pk")):
+            with turn():
+                settling.no_receipt(silent, now=now)
 
 
 def _ask(row: Notification, deadline: Deadline, dumb: set[str]) -> Report | None:

@@ -20,6 +20,7 @@ from notifications.models import (
     FULL_TRIES,
     TAKEN,
     UNFINISHED,
+    Bundle,
     DeliveryEvent,
     Notification,
     TeamChannel,
@@ -99,7 +100,7 @@ def _settle_and_tell(attempt: Notification, result: Result, now: datetime) -> No
 def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool) -> None:
     with transaction.atomic():
         _touch(attempt, tells)
-        if result.was_called:
+        if result.was_called and attempt.lead_id is None:
             _note_provider(attempt.provider or attempt.channel, result, now)
         rows = _lock(attempt, now, tells, others=ALL if result.error else _touched_by_success(now))
         mine = rows.mine if rows else None
@@ -107,16 +108,23 @@ def _settle(attempt: Notification, result: Result, now: datetime, *, tells: bool
             return
         if mine.state != State.SENDING or mine.attempts != attempt.attempts:
             return
-        if result.receipt is not None:
-            _taken(rows, State.SENT, Kind.SENT, result)
-        elif mine.cancelled_at is not None:
-            _cancelled(rows, result.error.text if result.error else "")
-        elif result.void:
-            _void(rows, result.void)
-        elif result.error is None:
-            _taken(rows, State.HELD, Kind.HELD, result)
-        else:
-            _failed(rows, result.error, was_called=result.was_called)
+        _write(rows, result)
+
+
+def _write(rows: _Rows, result: Result) -> None:
+    mine, error = rows.mine, result.error
+    if result.receipt is not None:
+        _taken(rows, State.SENT, Kind.SENT, result)
+    elif mine.cancelled_at is not None:
+        _cancelled(rows, error.text if error else "")
+    elif result.void:
+        _void(rows, result.void)
+    elif error is None:
+        _taken(rows, State.HELD, Kind.HELD, result)
+    elif mine.lead_id is not None and error.permanent and result.was_called:
+        _part(rows, error.text)
+    else:
+        _failed(rows, error, was_called=result.was_called)
 
 
 def put_off(pk: int, *, until: datetime, now: datetime) -> None:
@@ -265,7 +273,8 @@ def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
     mine.provider_id = one_line(receipt.provider_id)[:200]
     # A code is kept nowhere.
     mine.rendered = None if mine.purpose == Purpose.VERIFY else _shown(result.message)
-    if state == State.SENT and mine.provider_id:
+    # What went out as one is looked for once.
+    if state == State.SENT and mine.provider_id and mine.lead_id is None:
         mine.look_at = awaiting.next_look(mine.provider, rows.now, rows.now)
     if mine.purpose == Purpose.PAGE:
         _drop_late_repeats(rows)
@@ -274,7 +283,8 @@ def _taken(rows: _Rows, state: str, kind: str, result: Result) -> None:
     else:
         _put_back(rows)
     _close(rows, state, kind, receipt.text)
-    if state == State.SENT and mine.cancelled_at is not None:
+    says_more = result.message.key.startswith(Bundle.PREFIX)
+    if state == State.SENT and mine.cancelled_at is not None and not says_more:
         _clear(mine, rows.now)
 
 
@@ -299,6 +309,13 @@ def _failed(rows: _Rows, error: SendError, *, was_called: bool = True) -> None:
         _give_up(rows, error)
     else:
         _wait(rows, due_at, kind, error.text, provider=other)
+
+
+def _part(rows: _Rows, text: str) -> None:
+    """What was refused may be another of those that went together: it is tried by itself."""
+    rows.mine.goes_alone = True
+    _wait(rows, rows.now, Kind.RETRY, f"{text}; it went with others, and is tried by itself now")
+    kick(SEND_DUE)
 
 
 def _is_first_round(mine: Notification) -> bool:
@@ -466,7 +483,7 @@ def _clear(mine: Notification, now: datetime) -> None:
     if mine.purpose not in {Purpose.PAGE, Purpose.GROWTH}:
         return
     if mine.channel in outbox.CLEARING_CHANNELS:
-        order = outbox.clearing(mine, now=now)
+        order = outbox.clearing(mine, mine.key, now=now)
         Notification.objects.bulk_create([order], ignore_conflicts=True)
         kick(SEND_DUE)
 
@@ -509,13 +526,14 @@ def _wait(rows: _Rows, due_at: datetime, kind: str, text: str, *, provider: str 
     """Try again when it is due, by this provider if one is named."""
     mine = rows.mine
     before, mine.outcome = mine.outcome, one_line(text)[:500]
-    mine.state, mine.due_at, mine.lease_until = State.PENDING, due_at, None
+    mine.state, mine.due_at, mine.lease_until, mine.lead = State.PENDING, due_at, None, None
     _event(mine, kind, mine.outcome, rows.now)
     mine.provider = provider or mine.provider
     mine.save(
         update_fields=[
             *("state", "due_at", "lease_until", "outcome"),
             *("first_tried_at", "attempts", "provider", "settled_at", "look_at"),
+            *("lead", "goes_alone"),
         ]
     )
     # A last hope fails each minute, perhaps all night: that is news once.
@@ -527,9 +545,10 @@ def _close(rows: _Rows, state: str, kind: str, text: str) -> None:
     mine = rows.mine
     mine.state, mine.lease_until, mine.settled_at = state, None, rows.now
     mine.outcome = one_line(text)[:500]
+    mine.lead_id = mine.lead_id if state in TAKEN else None
     mine.save(
         update_fields=[
-            *("state", "lease_until", "settled_at", "cancelled_at"),
+            *("state", "lease_until", "settled_at", "cancelled_at", "lead"),
             *("outcome", "provider_id", "rendered", "look_at"),
         ]
     )

@@ -7,6 +7,7 @@ secrets). NAME wins where both are set. An empty value counts as not set.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from datetime import timedelta
@@ -92,6 +93,17 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """A comma-separated list."""
     value = text(name)
     return [word.strip() for word in value.split(",") if word.strip()] if value else list(default)
+
+
+def rates(name: str) -> dict[str, tuple[int, int]]:
+    """`sms=5/30,ntfy=10/60`: by name, how many a minute and how many an hour, both at least 1."""
+    found = {}
+    for word in words(name):
+        match = re.fullmatch(r"([a-z_]+)=([1-9]\d{0,4})/([1-9]\d{0,4})", word)
+        if match is None:
+            raise ImproperlyConfigured(f"{name}={word!r}: expected such as sms=5/30")
+        found[match[1]] = (int(match[2]), int(match[3]))
+    return found
 
 
 def url(name: str, default: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -191,6 +192,12 @@ ESCALATION_WORKER_ENABLED = env.flag("ESCALATION_WORKER_ENABLED", True)
 
 NTFY_BASE_URL = env.url("NTFY_BASE_URL", "https://ntfy.sh")
 NTFY_TOKEN = env.text("NTFY_TOKEN")
+# Where the buttons of push messages post to instead of PagerPal, which reads it; unset: to PagerPal.
+NTFY_ACK_TOPIC = env.text("NTFY_ACK_TOPIC")
+if not re.fullmatch(r"[-_A-Za-z0-9]{0,64}", NTFY_ACK_TOPIC):
+    raise ImproperlyConfigured(
+        "NTFY_ACK_TOPIC: expected 1 to 64 letters, digits, hyphens and underscores"
+    )
 
 SMTP_HOST = env.text("SMTP_HOST")
 SMTP_PORT = env.integer("SMTP_PORT", 587, least=1, most=65535)
@@ -232,6 +239,9 @@ WHATSAPP_PROVIDERS = env.providers(
     infobip=_has_infobip and bool(INFOBIP_WHATSAPP_SENDER),
     twilio=_has_twilio and bool(TWILIO_WHATSAPP_FROM),
 )
+# The most for one address, `sms=5/30` for 5 a minute and 30 an hour; what is more waits and comes
+# as one message. Kinds that are not named keep what notifications/address_limits.py says.
+ADDRESS_LIMITS = env.rates("ADDRESS_LIMITS")
 
 # --- Mail in -------------------------------------------------------------------------------------
 # Either of the two makes `manage.py serve` run `manage.py mail` as well.

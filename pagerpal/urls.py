@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from incidents.answer_all import answer_all
 from incidents.views import answer
 from notifications import hooks
 from pagerpal import access, health_views
@@ -15,6 +16,7 @@ urlpatterns = [
     path("", include("alertsources.urls")),
     path("", include("notifications.urls")),
     path("", include("schedules.urls")),
+    path("a/all-<str:token>", answer_all, name="answer_all"),
     path("a/<str:token>", answer, name="answer"),
     *hooks.urlpatterns,
     *access.urlpatterns,

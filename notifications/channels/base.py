@@ -48,6 +48,7 @@ class Message:
     tags: tuple[str, ...] = ()
     open_url: str = ""
     answer_url: str = ""  # the page with one button; GET never acts
+    answer_label: str = "Acknowledge"
     actions: tuple[Action, ...] = ()
     html: str = ""
     clears: str = ""  # the key of an earlier message to take off the screen, instead of a new one

@@ -90,7 +90,7 @@ def compose(message: Message, address: str) -> EmailMessage:
 def _text(message: Message) -> str:
     """Complete in itself: who reads only this can act."""
     parts = [clean(message.title), clean(message.body)]
-    links = [("Acknowledge", message.answer_url)]
+    links = [(message.answer_label, message.answer_url)]
     links += [(action.label, action.url) for action in message.actions if not action.is_post]
     links += [("Open", message.open_url)]
     parts.append("\n".join(f"{label}: {url}" for label, url in links if url))

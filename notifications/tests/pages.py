@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from notifications import dispatch, outbox
+from notifications import claims, dispatch, outbox
 from notifications.models import DeliveryEvent, Notification
 from notifications.outbox import Written
 from pagerpal.testing import NOON
@@ -82,6 +82,14 @@ def send_all(now: datetime) -> int:
 
 def events(row: Notification) -> list[str]:
     return list(DeliveryEvent.objects.filter(notification=row).values_list("kind", flat=True))
+
+
+def claim(row: Notification, *, now: datetime = NOON) -> Notification:
+    """As a worker that dies in mid-call leaves it."""
+    (head,) = claims.heads(Notification.objects.filter(pk=row.pk))
+    claimed = dispatch._claim(head, row.channel, now).row
+    assert claimed is not None
+    return claimed
 
 
 def try_until_settled(row: Notification, *, most: int = 12) -> datetime:

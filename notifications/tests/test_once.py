@@ -19,7 +19,7 @@ from notifications.models import (
     TeamChannel,
 )
 from notifications.outbox import Note, Written
-from notifications.tests.pages import events, rows, send, send_all, stored
+from notifications.tests.pages import claim, events, rows, send, send_all, stored
 from pagerpal.testing import NOON, Recorder, make_team, make_user, minutes, seconds
 from schedules.models import Team, User
 
@@ -149,12 +149,11 @@ def test_one_under_way_is_not_tried_again_when_another_has_reached_them(
     alice = make_user(email=True)
     tell(alice)
     Notification.objects.filter(channel="email").update(due_at=NOON)
-    under_way = dispatch._claim(rows(channel="email")[0].pk, "email", NOON).row
-    assert under_way is not None
+    under_way = claim(rows(channel="email")[0])
 
     send_all(NOON)
     recorder.broken["email"] = SendError("HTTP 500")
-    dispatch._carry_out(under_way, now=NOON, seconds=8)
+    dispatch._carry_out(dispatch._Claim(under_way), now=NOON, seconds=8)
 
     recorder.take("topic-alice")
     assert [row.state for row in rows()] == ["sent", "cancelled"]
@@ -163,7 +162,7 @@ def test_one_under_way_is_not_tried_again_when_another_has_reached_them(
 def test_after_a_kill_in_mid_call_only_the_same_address_is_tried_again(recorder: Recorder) -> None:
     tell(make_user(email=True))
     first = rows()[0]
-    assert dispatch._claim(first.pk, "ntfy", NOON).row is not None
+    assert claim(first)
 
     dispatch.reset_lapsed(NOON + seconds(31))
     send_all(NOON + seconds(31))

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from notifications import dispatch, outbox, settling
 from notifications.channels.base import Message, SendError
 from notifications.models import DeliveryEvent, Notification, ProviderState
-from notifications.tests.pages import first, page, rows, stored
+from notifications.tests.pages import claim, first, page, rows, stored
 from pagerpal.testing import NOON, Recorder, make_team, make_user, minutes, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,8 +132,7 @@ def test_a_claim_waits_for_an_acknowledgement_that_is_under_way(recorder: Record
 
 def test_an_acknowledgement_ends_a_row_that_goes_back_to_pending_meanwhile() -> None:
     row = first(make_user(), urgency="low")
-    attempt = dispatch._claim(row.pk, row.channel, NOON).row
-    assert attempt is not None
+    attempt = claim(row)
     failed = settling.Result(Message("k", "t", "x", "y"), error=SendError("HTTP 500"))
 
     def settle_alone() -> None:

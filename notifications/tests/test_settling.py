@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from notifications.models import (
 from notifications.signals import notification_settled
 from notifications.tests.pages import (
     cancel,
+    claim,
     events,
     first,
     page,
@@ -264,13 +264,6 @@ def test_what_somebody_sent_again_is_not_tried_without_end(recorder: Recorder) -
     send(again)
 
     assert stored(again).state == "failed"
-
-
-def claim(row: Notification, *, now: datetime = NOON) -> Notification:
-    """As a worker that dies in mid-call leaves it."""
-    claimed = dispatch._claim(row.pk, row.channel, now).row
-    assert claimed is not None
-    return claimed
 
 
 def test_a_row_whose_worker_died_goes_out_again_with_the_same_key(
