@@ -1,9 +1,8 @@
-"""The admin of incidents, which can be answered but not edited, and of escalation policies."""
+"""The admin of incidents, which can be answered but not edited; that of policies beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -14,23 +13,22 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
 
 from incidents import acts
-from incidents.engine import Predicted, forecast_policy
 from incidents.lifecycle import Actor, Refused
-from incidents.models import EscalationPolicy, EscalationStep, Incident, TimelineEntry
+from incidents.models import Incident, TimelineEntry
+from incidents.policy_admin import EscalationPolicyAdmin
 from schedules.models import User
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
-    PolicyModelAdmin = admin.ModelAdmin[EscalationPolicy]
     IncidentModelAdmin = admin.ModelAdmin[Incident]
-    StepTabularInline = admin.TabularInline[EscalationStep, EscalationPolicy]
     EntryTabularInline = admin.TabularInline[TimelineEntry, Incident]
 else:
-    PolicyModelAdmin = IncidentModelAdmin = admin.ModelAdmin
-    StepTabularInline = EntryTabularInline = admin.TabularInline
+    IncidentModelAdmin = admin.ModelAdmin
+    EntryTabularInline = admin.TabularInline
+
+__all__ = ["EscalationPolicyAdmin", "IncidentAdmin"]
 
 # What an act did, and what is said of those that it left as they were.
 DONE = {
@@ -39,44 +37,6 @@ DONE = {
     "reopen": ("reopened", "had been open"),
     "escalate": ("escalated", "could not be"),
 }
-
-
-class StepInline(StepTabularInline):
-    model = EscalationStep
-    autocomplete_fields = ("rotations", "people", "channels")
-    fields = ("position", "rotations", "people", "whole_team", "channels", "delay")
-    extra = 1
-    verbose_name = "step"
-
-
-@admin.register(EscalationPolicy)
-class EscalationPolicyAdmin(PolicyModelAdmin):
-    list_display = ("name", "team", "is_default", "repeats", "repeat_after")
-    list_filter = ("team", "is_default")
-    list_select_related = ("team",)
-    search_fields = ("name", "team__name")
-    autocomplete_fields = ("team",)
-    readonly_fields = ("if_opened_now",)
-    fields = ("team", "name", "is_default", "repeats", "repeat_after", "if_opened_now")
-    inlines = (StepInline,)
-
-    @admin.display(description="If an incident opened now")
-    def if_opened_now(self, policy: EscalationPolicy) -> str:
-        """The same forecast that the engine follows, in words."""
-        if policy.pk is None:
-            return "Save the policy to see whom it would page."
-        now = timezone.now()
-        calls = forecast_policy(policy, now)
-        if not calls:
-            return format_html("<strong>{}</strong>", "Nobody would be paged.")
-        lines = format_html_join("", "<li>{}</li>", ((_in_words(one, now),) for one in calls))
-        return format_html('<ol class="forecast">{}</ol>', lines)
-
-
-def _in_words(call: Predicted, now: datetime) -> str:
-    minutes = round((call.at - now).total_seconds() / 60)
-    when = "at once" if minutes <= 0 else f"after {minutes} min"
-    return f"{', '.join(call.who)} {when} ({call.label})"
 
 
 class TimelineInline(EntryTabularInline):

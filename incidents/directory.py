@@ -45,6 +45,7 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
     people = {user.pk for row in rows for user in row.people.all()}
     people |= {m.user_id for m in memberships} | set(fallback) | set(admins)
     people |= _people_of_rotations(rotations, now)
+    people |= {one.kept_user_id for one in rotations.values() if one.kept_user_id}
     users = User.objects.in_bulk(people)
     plain = Policy(
         steps=tuple(_step(row) for row in rows),
@@ -77,6 +78,8 @@ def _step(row: EscalationStep) -> Step:
         people=tuple(user.pk for user in row.people.all()),
         whole_team=row.whole_team,
         channels=tuple(channel.pk for channel in row.channels.all()),
+        only_urgency=row.only_urgency,
+        only_hours=row.only_hours,
     )
 
 

@@ -19,7 +19,6 @@ from incidents.models import (
     ASKED,
     BY_HAND,
     SEVERITY_RANK,
-    EscalationPolicy,
     Incident,
     Page,
     TimelineEntry,
@@ -28,7 +27,7 @@ from notifications import outbox
 from notifications.models import Notification
 from schedules import quiet
 from schedules.inserts import insert
-from schedules.models import Membership, Team, User
+from schedules.models import Membership, User
 from schedules.transactions import repeat_on_conflict
 
 log = logging.getLogger(__name__)
@@ -68,27 +67,6 @@ class Tick:
     following: planner.Planned | None
     book: Directory
     calls: dict[int, list[outbox.Call]]
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """Whom PagerPal will call next, and when, if nobody answers."""
-
-    at: datetime
-    who: list[str]
-    label: str
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """Whom an incident would page, why not others, in words, and whether it has people at all.
-
-    Without, nobody of its policy or team can be reached: the admins at best.
-    """
-
-    predicted: list[Predicted]
-    reasons: tuple[str, ...]
-    has_people: bool
 
 
 def count_due(now: datetime, *, most: int = 100) -> int:
@@ -136,7 +114,7 @@ def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | No
         book = _book(incident, now, books)
         ticks = planner.plan(
             book.policy,
-            _state(incident),
+            state_of(incident),
             now,
             on_call=book.on_call,
             reachable=book.reachable,
@@ -171,50 +149,8 @@ def _write(planned_for: Incident, tick: Tick, now: datetime) -> Stepped | None:
         return _step(copy(planned_for), tick, now)
 
 
-def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
-    """Whom the engine will call, when, if nobody answers; empty unless the clock runs."""
-    if incident.escalate_at is None or incident.state != Incident.State.TRIGGERED:
-        return []
-    at = max(incident.escalate_at, now)
-    book = _directory(incident, now)
-    return _predict(book, _state(incident), at, limit)
-
-
-def forecast_policy(policy: EscalationPolicy, now: datetime, *, limit: int = 6) -> list[Predicted]:
-    """Whom a high-urgency incident would page if it opened at `now`."""
-    book = directory.read(policy, policy.team, urgency="high", now=now)
-    return _predict(book, planner.State(), now, limit)
-
-
-def forecast_opening(
-    policy: EscalationPolicy | None, team: Team, urgency: str, now: datetime, *, limit: int = 3
-) -> Outlook:
-    """Whom an incident of this team would page if it opened at `now`."""
-    book = directory.read(policy, team, urgency=urgency, now=now)
-    planned = _plan(book, planner.State(urgency=urgency), now, limit)
-    called = next((one.step for one in planned if one.people), planner.Phase.ADMINS)
-    has_people = called != planner.Phase.ADMINS
-    return Outlook(_predicted(book, planned, limit), planned[0].reasons, has_people)
-
-
-def _predict(book: Directory, state: planner.State, at: datetime, limit: int) -> list[Predicted]:
-    return _predicted(book, _plan(book, state, at, limit), limit)
-
-
-def _plan(book: Directory, state: planner.State, at: datetime, limit: int) -> list[planner.Planned]:
-    return planner.plan(
-        book.policy, state, at, on_call=book.on_call, reachable=book.reachable, limit=limit + 1
-    )
-
-
-def _predicted(book: Directory, planned: list[planner.Planned], limit: int) -> list[Predicted]:
-    return [Predicted(one.at, names, one.label) for one in planned if (names := _names(book, one))][
-        :limit
-    ]
-
-
-def _names(book: Directory, planned: planner.Planned) -> list[str]:
-    """Whom it calls, the rooms last."""
+def names(book: Directory, planned: planner.Planned) -> list[str]:
+    """Whom it calls, in words, the rooms last."""
     people = [book.policy.names[person] for person in planned.people]
     return people + [book.policy.channel_names[channel] for channel in planned.channels]
 
@@ -252,7 +188,7 @@ def _write_pages(
     incident: Incident, tick: Tick, now: datetime
 ) -> tuple[outbox.Written, outbox.Written]:
     """What was written to people, and what to rooms, which do not count for the clock."""
-    planned, who = tick.planned, ", ".join(_names(tick.book, tick.planned))
+    planned, who = tick.planned, ", ".join(names(tick.book, tick.planned))
     is_first = incident.round_started_at is None  # nothing of this episode is older
     if not is_first:
         outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now)
@@ -318,7 +254,7 @@ def _was_called_before(page: Page) -> bool:
 def _coming(following: planner.Planned | None, book: Directory) -> dict[str, str] | None:
     if following is None:
         return None
-    return {"at": following.at.isoformat(), "who": ", ".join(_names(book, following))}
+    return {"at": following.at.isoformat(), "who": ", ".join(names(book, following))}
 
 
 def _page(incident: Incident, planned: planner.Planned, user: User, now: datetime) -> Page:
@@ -395,18 +331,19 @@ def last_step_outcome(incident: Incident) -> outbox.Outcome | None:
 def _book(incident: Incident, now: datetime, books: Books | None) -> Directory:
     """The directory, from `books` if it was read there a moment ago."""
     if books is None:
-        return _directory(incident, now)
+        return directory_of(incident, now)
     which = incident.policy_id, incident.team_id, incident.urgency
     if which not in books:
-        books[which] = _directory(incident, now)
+        books[which] = directory_of(incident, now)
     return books[which]
 
 
-def _directory(incident: Incident, now: datetime) -> Directory:
+def directory_of(incident: Incident, now: datetime) -> Directory:
     return directory.read(incident.policy, incident.team, urgency=incident.urgency, now=now)
 
 
-def _state(incident: Incident) -> planner.State:
+def state_of(incident: Incident) -> planner.State:
+    """Where its clock stands, as the planner wants it."""
     return planner.State(
         urgency=incident.urgency,
         round=incident.round,
@@ -425,14 +362,19 @@ def _was_reached(incident: Incident) -> bool:
     """
     if incident.round_started_at is None and incident.next_move == planner.Phase.STEP:
         return False
+    refs = refs_of_round(incident)
+    if outbox.outcome(refs).taken > 0:
+        return True
+    return incident.urgency == Incident.Urgency.LOW and outbox.is_put_off(refs)
+
+
+def refs_of_round(incident: Incident) -> list[str]:
+    """What the notifications floor calls this round's pages to people, those by hand aside."""
     pages = Page.objects.filter(
         incident=incident, episode=incident.episode, round=incident.round
     ).only("pk")
     to_people = pages.exclude(step__in=BY_HAND).filter(user__isnull=False)
-    refs = [page.ref for page in to_people]
-    if outbox.outcome(refs).taken > 0:
-        return True
-    return incident.urgency == Incident.Urgency.LOW and outbox.is_put_off(refs)
+    return [page.ref for page in to_people]
 
 
 def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.urls import reverse
 from django.utils import timezone
 
+from incidents.planner import INSIDE, OUTSIDE
 from notifications.models import TeamChannel
 from schedules.models import Rotation, Team, User
 
@@ -29,6 +31,8 @@ ASKED = "asked"
 # ... and of one by which somebody gave the incident to its receiver.
 GIVEN = "given"
 BY_HAND = frozenset({ASKED, GIVEN})
+SHORTEST_PAUSE, LONGEST_WAIT = timedelta(minutes=1), timedelta(days=7)
+MOST_REPEATS = 20
 
 
 class EscalationPolicy(models.Model):
@@ -40,12 +44,14 @@ class EscalationPolicy(models.Model):
         default=False, help_text="Used by the team's sources that name no policy."
     )
     repeats = models.PositiveSmallIntegerField(
-        default=1, help_text="How many more times to go through the steps if nobody answers."
+        default=1,
+        help_text="How many more times to go through the steps if nobody answers, at most 20. "
+        "After that the whole team is paged, again and again.",
     )
     repeat_after = models.DurationField(
         default=timedelta(minutes=15),
-        help_text="Least time from one pass to the next; after the last one the whole team is "
-        "paged again each time this has passed. Low urgency: four times slower.",
+        help_text="Least time from one pass to the next, as HH:MM:SS. Low urgency: four times as "
+        "long, and in team hours only.",
     )
 
     class Meta:
@@ -60,18 +66,53 @@ class EscalationPolicy(models.Model):
                 condition=Q(repeat_after__gte=timedelta(minutes=1)),
                 name="policy_repeat_after_at_least_a_minute",
             ),
-            models.CheckConstraint(condition=Q(repeats__lte=20), name="policy_at_most_20_repeats"),
+            models.CheckConstraint(
+                condition=Q(repeat_after__lte=LONGEST_WAIT),
+                name="policy_repeat_after_at_most_a_week",
+            ),
+            models.CheckConstraint(
+                condition=Q(repeats__lte=MOST_REPEATS), name="policy_at_most_20_repeats"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.team}: {self.name}"
 
+    def clean(self) -> None:
+        super().clean()
+        wrong = {}
+        if self.repeats is not None and self.repeats > MOST_REPEATS:
+            wrong["repeats"] = f"Give a number from 0 to {MOST_REPEATS}."
+        pause = self.repeat_after
+        if pause is not None and not SHORTEST_PAUSE <= pause <= LONGEST_WAIT:
+            wrong["repeat_after"] = "Give a time from 00:01:00 (a minute) to 7 00:00:00 (a week)."
+        if self.is_default and (other := self._other_default()):
+            wrong["is_default"] = (
+                f"{self.team} has a default policy already: {other.name}. Take that from it first."
+            )
+        if wrong:
+            raise ValidationError(wrong)
+
+    def _other_default(self) -> EscalationPolicy | None:
+        others = EscalationPolicy.objects.filter(team=self.team_id, is_default=True)
+        return others.exclude(pk=self.pk).first()
+
 
 class EscalationStep(models.Model):
     """One rung of a policy: whom to page, and how long to wait for an answer."""
 
+    class Urgency(models.TextChoices):
+        HIGH = "high", "only high"
+        LOW = "low", "only low"
+
+    class Hours(models.TextChoices):
+        INSIDE = INSIDE, "only in team hours"
+        OUTSIDE = OUTSIDE, "only outside team hours"
+
     policy = models.ForeignKey(EscalationPolicy, on_delete=models.CASCADE, related_name="steps")
-    position = models.PositiveSmallIntegerField(default=0)
+    position = models.PositiveSmallIntegerField(
+        "order", default=0, help_text="The lowest number comes first."
+    )
     rotations = models.ManyToManyField(
         Rotation, blank=True, related_name="steps", help_text="Whoever is on call in these."
     )
@@ -93,6 +134,24 @@ class EscalationStep(models.Model):
         default=timedelta(minutes=5),
         help_text="How long to wait for an answer before the next step, as HH:MM:SS.",
     )
+    only_urgency = models.CharField(
+        "urgency",
+        max_length=4,
+        choices=Urgency,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Another urgency passes the step over, at once.",
+    )
+    only_hours = models.CharField(
+        "hours",
+        max_length=7,
+        choices=Hours,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="At other times the step is passed over, at once.",
+    )
 
     class Meta:
         ordering = ["position", "pk"]
@@ -100,10 +159,23 @@ class EscalationStep(models.Model):
             models.CheckConstraint(
                 condition=Q(delay__gte=timedelta(0)), name="step_delay_not_negative"
             ),
+            models.CheckConstraint(
+                condition=Q(delay__lte=LONGEST_WAIT), name="step_delay_at_most_a_week"
+            ),
+            models.CheckConstraint(
+                condition=Q(only_urgency__in=["", "high", "low"])
+                & Q(only_hours__in=["", INSIDE, OUTSIDE]),
+                name="step_conditions_known",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"step {self.position + 1}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.delay is not None and not timedelta(0) <= self.delay <= LONGEST_WAIT:
+            raise ValidationError({"delay": "Give a time from 0 to 7 00:00:00 (a week)."})
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):

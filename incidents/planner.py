@@ -18,6 +18,7 @@ FALLBACK_WAIT = timedelta(minutes=5)
 TEAM_WAIT = timedelta(minutes=5)
 LOW_URGENCY_SLOWER = 4
 INSIDE, OUTSIDE = "in", "outside"
+TEAM = "team"
 WAITS = "No step applies at this hour: low urgency waits until one does."
 
 OnCall = Callable[[int, datetime], int | None]
@@ -153,6 +154,8 @@ def plan(
     """
     planned: list[Planned] = []
     due = first_due or _at_once
+    if unsent is not None and unsent < now:
+        state = replace(state, reached=True)
     for one in _following_ticks(policy, state, now, on_call, reachable, due, unsent):
         if not planned or one.people or one.channels:
             planned.append(one)
@@ -337,7 +340,7 @@ def _fallback_call(policy: Policy, state: State) -> _Call:
 
 def _team_call(policy: Policy, after: State) -> _Call:
     reasons = () if policy.team else ("The whole team: it has no leads or responders.",)
-    return _Call("team", "the whole team", policy.team, TEAM_WAIT, after, reasons)
+    return _Call(TEAM, "the whole team", policy.team, TEAM_WAIT, after, reasons)
 
 
 def is_team_round(policy: Policy, number: int) -> bool:
@@ -412,10 +415,13 @@ def _next_round_at(policy: Policy, state: State, now: datetime) -> datetime:
     """
     if state.round_started_at is None:
         return now
-    wait = policy.repeat_after
-    if state.urgency != "low":
-        return max(now, state.round_started_at + wait)
-    return policy.hours.opening(max(now, state.round_started_at + wait * LOW_URGENCY_SLOWER))
+    at = max(now, state.round_started_at + pause(policy, state.urgency))
+    return policy.hours.opening(at) if state.urgency == "low" else at
+
+
+def pause(policy: Policy, urgency: str) -> timedelta:
+    """The least time from the start of one round to that of the next."""
+    return policy.repeat_after * (LOW_URGENCY_SLOWER if urgency == "low" else 1)
 
 
 def _new_round(state: State, now: datetime) -> State:

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from incidents import raising
-from incidents.engine import Outlook, forecast_opening
+from incidents.forecast import Outlook, forecast_opening
 from incidents.lifecycle import Moved, Refused, urgency_of
 from incidents.models import EscalationPolicy, Incident, Severity
 from incidents.raise_form import RaiseForm

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.db.models import F
 
 from incidents import resending
-from incidents.engine import Predicted, forecast
+from incidents.forecast import Predicted, forecast
 from incidents.models import ASKED, Incident, Page
 from notifications.channels.base import kind_of
 from notifications.models import Notification, TeamChannel

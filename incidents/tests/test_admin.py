@@ -1,4 +1,4 @@
-"""Incidents and policies in the admin."""
+"""Incidents in the admin."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import pytest
 from django.test import Client
 
 from incidents import lifecycle
-from incidents.models import EscalationPolicy, EscalationStep
 from pagerpal.testing import (
     NOON,
     make_admin,
     make_incident,
-    make_policy,
-    make_rotation,
     make_team,
     make_user,
     minutes,
@@ -138,56 +135,6 @@ def test_the_list_of_incidents_costs_few_queries(
     # Session, person, count, rows, and the choices of two filters.
     with django_assert_num_queries(6):
         admin.get(LIST)
-
-
-def test_a_policy_says_in_words_whom_it_would_page(admin: Client) -> None:
-    alice, bob = make_user("alice"), make_user("bob")
-    team = make_team("Platform", alice, bob)
-    policy = make_policy(team, make_rotation(team, alice), bob, repeats=0)
-
-    text = admin.get(f"/admin/incidents/escalationpolicy/{policy.pk}/change/").content.decode()
-
-    assert "alice at once (step 1)" in text
-    assert "bob after 5 min (step 2)" in text
-
-
-def test_a_policy_that_pages_nobody_says_so(admin: Client) -> None:
-    policy = make_policy(make_team("Platform"))
-
-    text = admin.get(f"/admin/incidents/escalationpolicy/{policy.pk}/change/").content.decode()
-
-    assert "Nobody would be paged." in text
-
-
-def test_a_policy_is_made_with_its_steps_in_one_form(admin: Client) -> None:
-    alice = make_user("alice")
-    team = make_team("Platform", alice)
-
-    admin.post(
-        "/admin/incidents/escalationpolicy/add/",
-        {
-            "team": team.pk,
-            "name": "nights",
-            "is_default": "on",
-            "repeats": 1,
-            "repeat_after": "00:15:00",
-            "steps-TOTAL_FORMS": 2,
-            "steps-INITIAL_FORMS": 0,
-            "steps-0-position": 0,
-            "steps-0-people": alice.pk,
-            "steps-0-delay": "00:02:00",
-            "steps-1-position": 1,
-            "steps-1-whole_team": "on",
-            "steps-1-delay": "00:05:00",
-        },
-    )
-
-    policy = EscalationPolicy.objects.get(name="nights")
-    steps = EscalationStep.objects.filter(policy=policy)
-    assert [(list(step.people.all()), step.whole_team) for step in steps] == [
-        ([alice], False),
-        ([], True),
-    ]
 
 
 def test_the_admin_wears_pagerpals_skin(admin: Client) -> None:

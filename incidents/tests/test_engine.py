@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from incidents import engine, lifecycle, planner
+from incidents.forecast import forecast
 from incidents.lifecycle import Opening
 from incidents.models import EscalationStep, Incident
 from notifications import outbox
@@ -66,7 +67,7 @@ def test_what_is_predicted_is_what_happens(recorder: Recorder) -> None:
     recorder.take_all()
     incident.refresh_from_db()
 
-    predicted = engine.forecast(incident, NOON + minutes(1))[0]
+    predicted = forecast(incident, NOON + minutes(1))[0]
     run_worker(predicted.at - seconds(1))
     recorder.expect_none()
     run_worker(predicted.at)

@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from incidents import engine, planner, situation
+from incidents.forecast import forecast_policy
 from incidents.lifecycle import Actor, acknowledge
 from incidents.models import EscalationPolicy, Incident, Page
 from incidents.planner import Policy, Step
@@ -210,12 +211,12 @@ def test_the_pages_name_the_rooms_that_are_called(team: Team, room: TeamChannel)
     policy = make_policy(team, room)
     incident = opened(policy)
 
-    forecast = engine.forecast_policy(policy, NOON)
+    predicted = forecast_policy(policy, NOON)
     engine.run_best_due(NOON)
 
     incident.refresh_from_db()
     paging = situation.paged_last([incident])[incident.pk]
-    assert forecast[0].who == ["#ops of Platform"]
+    assert predicted[0].who == ["#ops of Platform"]
     assert [str(one) for one in paging.called] == ["#ops of Platform"]
     assert incident.timeline.filter(text="Step 1: paging #ops of Platform.").exists()
 
