@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 
 from notifications import dispatch, outbox, settling
 from notifications.channels.base import Message, SendError
-from notifications.models import DeliveryEvent, Notification, ProviderState
+from notifications.models import Bundle, DeliveryEvent, Notification, ProviderState
 from notifications.tests.pages import claim, first, page, rows, stored
 from pagerpal.testing import NOON, Recorder, make_team, make_user, minutes, seconds
 
@@ -249,3 +249,58 @@ def test_a_result_waits_for_a_database_that_is_away(
 
     assert stored(row).state == "sent"
     recorder.take("topic-alice")
+
+
+def test_a_storm_goes_out_once_from_many_workers(recorder: Recorder) -> None:
+    alice = make_user()
+    for number in range(ROUNDS):
+        page(alice, ref=f"r{number}", thread=f"t{number}", urgency="low")
+
+    def send() -> bool:
+        return dispatch.send_best_due(NOON, seconds=8)
+
+    at_once(send, send, send)
+    while dispatch.send_best_due(NOON, seconds=8):
+        pass
+
+    said = [len(bundle.threads) for bundle in Bundle.objects.all()]
+    alone = len(recorder.take_all()) - len(said)
+    assert sum(said) + alone == ROUNDS  # each of them in one message
+    assert not rows(state="pending")
+
+
+def test_an_answer_under_way_keeps_its_row_out_of_a_bundle(recorder: Recorder) -> None:
+    alice = make_user()
+    answered = first(alice, ref="r1", thread="t1", urgency="low")
+    lead = first(alice, ref="r2", thread="t2", urgency="low")
+
+    def acknowledge() -> None:
+        outbox.cancel(answered.thread, purposes=["page"], now=NOON, reason="mine")
+
+    with uncommitted(acknowledge) as commit:
+        threading.Timer(0.2, commit.set).start()
+        assert dispatch.send_one(lead.pk, now=NOON, seconds=8)
+
+    assert stored(answered).state == "cancelled"
+    assert "Disk full" in recorder.take("topic-alice").title
+    assert not Bundle.objects.exists()
+
+
+def test_answers_for_all_of_a_bundle_end_it_in_mid_call(recorder: Recorder) -> None:
+    alice = make_user()
+    found = [first(alice, ref=f"r{n}", thread=f"t{n}", urgency="low") for n in range(4)]
+    recorder.broken["ntfy"] = SendError("HTTP 500")
+
+    def acknowledge(_: Message) -> None:
+        def end(thread: str) -> None:
+            with transaction.atomic():
+                outbox.cancel(thread, purposes=["page"], now=NOON, reason="mine")
+
+        at_once(*(lambda thread=row.thread: end(thread) for row in found))  # type: ignore[misc]
+
+    recorder.on_send = acknowledge
+
+    dispatch.send_best_due(NOON, seconds=8)
+
+    assert [stored(row).state for row in found] == ["cancelled"] * 4
+    assert not dispatch.send_best_due(NOON + minutes(5), seconds=8)
