@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
@@ -13,6 +17,7 @@ from django.contrib.auth.password_validation import (
     validate_password,
 )
 from django.contrib.auth.views import LoginView, LogoutView
+from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -22,7 +27,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from pagerpal import first_run
+from pagerpal import first_run, peers, throttle
 from schedules.forms import ZoneSelect
 from schedules.models import User, validate_zone
 
@@ -32,11 +37,43 @@ TOO_MANY = (
 )
 
 
+TOO_MANY_TRIES = (
+    "Too many tries. Wait 15 minutes, or ask for a new password: that ends the wait at once."
+)
+KNOWN_FOR = timedelta(days=365)
+KNOWN_SALT = "pagerpal.known_browser"
+
+
 class SignInForm(AuthenticationForm):
+    """Each try is counted before the password is looked at: for the address it comes from, and
+    for the account, or for the browser in which that account was signed in before."""
+
     error_messages = {
         **AuthenticationForm.error_messages,
         "invalid_login": "No active person has this e-mail address and password.",
     }
+    is_refused = False
+
+    def clean(self) -> dict[str, Any]:
+        assert self.request  # noqa: S101  the view gives it
+        email = str(self.cleaned_data.get("username", ""))
+        peer = peers.network_of(peers.address_of(self.request))
+        known = _known_browser(self.request, email)
+        now = timezone.now()
+        if known:
+            limit, key = throttle.PER_BROWSER, known
+            may_try = True
+        else:
+            limit, key = throttle.PER_ACCOUNT, email
+            may_try = throttle.take(throttle.PER_ADDRESS, peer, now=now)
+        self.is_refused = not (may_try and throttle.take(limit, key, now=now))
+        if self.is_refused:
+            raise forms.ValidationError(TOO_MANY_TRIES)
+        cleaned = super().clean()
+        if not known:
+            throttle.give_back(throttle.PER_ADDRESS, peer)
+        throttle.forget(limit, key)
+        return cleaned
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,7 +161,46 @@ def _make_first_admin(request: HttpRequest) -> HttpResponse:
     return redirect("dashboard")
 
 
-_sign_in = LoginView.as_view(form_class=SignInForm)
+class SignInView(LoginView):
+    form_class = SignInForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """A cookie tells this browser from strangers, who cannot use up its tries."""
+        response = super().form_valid(form)
+        token = signing.dumps(
+            [_account(form.get_user().email), secrets.token_hex(8)], salt=KNOWN_SALT
+        )
+        response.set_cookie(
+            settings.KNOWN_BROWSER_COOKIE_NAME,
+            token,
+            max_age=KNOWN_FOR,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response = super().form_invalid(form)
+        response.status_code = 429 if form.is_refused else 200
+        return response
+
+
+def _known_browser(request: HttpRequest, email: str) -> str:
+    """The number of the browser, if this account was signed in there; empty otherwise."""
+    token = request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, "")
+    try:
+        account, number = signing.loads(token, salt=KNOWN_SALT, max_age=KNOWN_FOR)
+    except (signing.BadSignature, TypeError, ValueError):
+        return ""
+    return str(number) if account == _account(email) else ""
+
+
+def _account(email: str) -> str:
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()[:24]
+
+
+_sign_in = SignInView.as_view()
 
 urlpatterns = [
     path("login", login, name="login"),

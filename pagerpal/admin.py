@@ -40,6 +40,11 @@ class PagerPalAdminSite(admin.AdminSite):
             raise PermissionDenied("Admins and leads of a team may open the admin.")
         return redirect("admin:index")
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect("account")
+
     def get_app_list(self, request: Any, app_label: str | None = None) -> list[Any]:
         order = {label: place for place, label in enumerate(self.sections)}
         found = super().get_app_list(request, app_label)

@@ -8,7 +8,13 @@ class PagerPalConfig(AppConfig):
     name = "pagerpal"
 
     def ready(self) -> None:
-        from pagerpal import checks  # noqa: F401  registers them; needs the settings
+        from django.contrib.auth.signals import user_logged_in
+
+        from pagerpal import checks, sign_ins  # noqa: F401  registers them; needs the settings
+        from schedules.signals import person_left
+
+        user_logged_in.connect(sign_ins.noted, dispatch_uid="pagerpal.sign_ins.noted")
+        person_left.connect(sign_ins.ended, dispatch_uid="pagerpal.sign_ins.ended")
 
 
 class PagerPalAdminConfig(AdminConfig):

@@ -7,6 +7,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from pagerpal import sign_ins
+
 # Answers and alerts come from nobody who has signed in. When the database is away these views say
 # so themselves, and a cookie that happens to come along must not ask it first.
 WITHOUT_A_PERSON = ("/a/", "/in/", "/api/v1/alerts")
@@ -24,6 +26,7 @@ class PersonsTimeZone:
             return self.get_response(request)
         # Only a request with a session cookie can have a person: health checks cost no query.
         if "sessionid" in "".join(request.COOKIES) and request.user.is_authenticated:
+            sign_ins.seen(request, now=timezone.now())
             with timezone.override(ZoneInfo(request.user.time_zone)):
                 return self.get_response(request)
         return self.get_response(request)

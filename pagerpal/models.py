@@ -1,6 +1,8 @@
-"""The one row of the wiring: which workers are alive."""
+"""The rows of the wiring: workers that are alive, sign-ins, and tries to sign in."""
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class WorkerHeartbeat(models.Model):
@@ -18,3 +20,37 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SignIn(models.Model):
+    """A browser in which somebody is signed in: what they see of it, and may end."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sign_ins"
+    )
+    session_key = models.CharField(max_length=40, unique=True)
+    browser = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-seen_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.at:%Y-%m-%d %H:%M} UTC"
+
+
+class TryCount(models.Model):
+    """How many tries somebody or some address had since the window began."""
+
+    # Hashed: a table of who tried to sign in as whom is nobody's to read.
+    key_hash = models.CharField(max_length=64, unique=True)
+    tries = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["began_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.tries} tries since {self.began_at:%Y-%m-%d %H:%M} UTC"

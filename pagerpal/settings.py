@@ -54,12 +54,13 @@ if PRODUCTION and not SESSION_COOKIE_SECURE:
     raise ImproperlyConfigured("SESSION_COOKIE_SECURE: expected true in production (HTTPS)")
 if PRODUCTION and "*" in ALLOWED_ORIGINS:
     raise ImproperlyConfigured("ALLOWED_ORIGINS: expected explicit origins in production, not *")
-# Addresses of proxies whose X-Forwarded-Proto is believed. gunicorn checks the peer and sets the
-# request's scheme; Django itself must not look at the header, which anybody can send.
+# Addresses of proxies whose X-Forwarded-Proto and -For are believed. gunicorn checks the peer and
+# sets the request's scheme; Django itself must not look at that header, which anybody can send.
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 SESSION_COOKIE_NAME = "__Host-sessionid" if SESSION_COOKIE_SECURE else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if SESSION_COOKIE_SECURE else "csrftoken"
+KNOWN_BROWSER_COOKIE_NAME = "__Host-known" if SESSION_COOKIE_SECURE else "known"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0

@@ -6,7 +6,7 @@ from django.urls import include, path
 from incidents.answer_all import answer_all
 from incidents.views import answer
 from notifications import hooks
-from pagerpal import access, health_views
+from pagerpal import access, account, health_views
 from pagerpal.dashboard import dashboard
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("a/<str:token>", answer, name="answer"),
     *hooks.urlpatterns,
     *access.urlpatterns,
+    *account.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
 ]
