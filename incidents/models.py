@@ -236,6 +236,8 @@ class Incident(models.Model):
     source_label = models.CharField(max_length=120, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     links = models.JSONField(default=list, blank=True)  # [{"label": ..., "url": ...}]
+    # Title, labels and the beginning of the detail, without case: what a search looks through.
+    search_text = models.TextField(blank=True, default="", db_default="", editable=False)
     is_test = models.BooleanField(default=False)
     # SHA-256 of person and form, where a person raised it: one form makes one incident.
     raised_key = models.CharField(  # noqa: DJ001  NULL is not bound by unique
@@ -300,6 +302,13 @@ class Incident(models.Model):
             models.Index(
                 fields=["team", "state"], condition=~Q(state="resolved"), name="incident_open"
             ),
+            models.Index(fields=["opened_at"], name="incident_opened"),
+            models.Index(
+                fields=["resolved_at"],
+                condition=Q(resolved_at__isnull=False),
+                name="incident_closed",
+            ),
+            models.Index(fields=["team", "source_label"], name="incident_sources"),
             models.Index(
                 fields=["ask_at"], condition=Q(ask_at__isnull=False), name="incident_to_ask"
             ),

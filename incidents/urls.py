@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from incidents import list_views, raise_views, views
+from incidents import list_views, log_views, raise_views, views
 from incidents.acts import LABELS
 
 app_name = "incidents"
@@ -10,6 +10,9 @@ app_name = "incidents"
 urlpatterns = [
     path("incidents", list_views.incident_list, name="list"),
     path("incidents/raise", raise_views.raise_incident, name="raise"),
+    path("incidents/log", log_views.log, name="log"),
+    path("incidents/log.csv", log_views.log_csv, name="log-csv"),
+    path("incidents/<int:pk>/report", log_views.report, name="report"),
     path("incidents/<int:pk>", views.detail, name="detail"),
     path("incidents/<int:pk>/note", views.note, name="note"),
     path("incidents/<int:pk>/status", views.status, name="status"),

@@ -17,9 +17,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alertsources.models import Alert, AlertSource
-from incidents import raising
-from incidents.list_views import rows
-from incidents.models import EscalationPolicy, Incident
+from incidents import figures, raising
+from incidents.list_views import last_closed, rows
+from incidents.models import EscalationPolicy, Incident, IncidentQuerySet
 from notifications.models import ContactMethod
 from pagerpal import attention, health
 from pagerpal.models import WorkerHeartbeat
@@ -30,6 +30,8 @@ from schedules.sight import teams_of
 
 # The list has the rest.
 MOST_INCIDENTS = 20
+# Their figures are shown.
+LAST_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def _live(user: User, now: datetime) -> dict[str, Any]:
     opened = Incident.objects.visible_to(user).open().urgent_first()
     count = opened.count()
-    shown = list(opened.select_related("team", "owner")[:MOST_INCIDENTS])
+    slim = opened.select_related("team", "owner").defer("detail", "search_text", "labels", "links")
+    shown = list(slim[:MOST_INCIDENTS])
     duties = on_duty(user, now)
     return {
         "now": now,
@@ -69,9 +72,10 @@ def _live(user: User, now: datetime) -> dict[str, Any]:
         "count": count,
         "rows": rows(shown, user),
         "more": count - len(shown),
+        "has_unanswered": any(one.state == Incident.State.TRIGGERED for one in shown),
         "verdict": health.verdict(now),
         "beat_at": _last_beat(),
-        "last_closed": None if count else _last_closed(user),
+        "last_closed": None if count else last_closed(user),
     }
 
 
@@ -83,12 +87,14 @@ def _still(user: User, now: datetime) -> dict[str, Any]:
         "is_unreachable": not user.contact_methods.filter(is_on=True).exists(),
         "has_teams": teams_of(user).exists(),
         "may_raise": raising.teams_for(user).exists(),
+        "week": figures.of(_of_last_days(user, now)),
+        "days": LAST_DAYS,
     }
 
 
-def _last_closed(user: User) -> Incident | None:
-    closed = Incident.objects.visible_to(user).filter(state=Incident.State.RESOLVED)
-    return closed.order_by("-resolved_at").first()
+def _of_last_days(user: User, now: datetime) -> IncidentQuerySet:
+    since = now - timedelta(days=LAST_DAYS)
+    return figures.counted(Incident.objects.visible_to(user)).filter(opened_at__gte=since)
 
 
 def on_duty(user: User, now: datetime) -> list[Duty]:

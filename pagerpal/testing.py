@@ -16,6 +16,7 @@ from alertsources.models import AlertSource
 from alertsources.tasks import JOBS
 from incidents import engine, rounds
 from incidents.models import EscalationPolicy, EscalationStep, Incident
+from incidents.searching import search_text
 from notifications import dispatch
 from notifications.channels import base
 from notifications.channels.base import Channel, Deadline, Message, Receipt, Report, SendError
@@ -134,6 +135,8 @@ def make_incident(team: Team | None = None, *, now: datetime = NOON, **fields: A
         values.setdefault("acknowledged_at", now)
     if state == "resolved":
         values.setdefault("resolved_at", now)
+    said = (values["title"], values.get("detail", ""), values.get("labels", {}))
+    values.setdefault("search_text", search_text(*said))
     return Incident.objects.create(team=team or make_team(f"Team {secrets.token_hex(3)}"), **values)
 
 

@@ -12,6 +12,7 @@ from incidents import announcements, timeline
 from incidents.lifecycle.acting import Actor
 from incidents.lifecycle.paging import RUN_DUE_STEPS
 from incidents.models import EscalationPolicy, Incident, TimelineEntry
+from incidents.searching import search_text
 from notifications.kicks import kick
 from schedules.inserts import insert
 from schedules.models import Team
@@ -87,6 +88,7 @@ def _opened(opening: Opening, now: datetime) -> Incident:
         source_label=opening.source_label,
         labels=opening.labels,
         links=opening.links,
+        search_text=search_text(opening.title, opening.detail, opening.labels),
         policy=opening.policy,
         is_test=opening.is_test,
         raised_key=opening.raised_key,

@@ -162,9 +162,8 @@ def test_a_full_list_costs_few_queries(
     for number in range(30):
         make_page(make_incident(team, title=f"Number {number}"), alice)
 
-    # Session, person, roles, count, rows, pages, two counts for the tabs, teams, last closed,
-    # may raise.
-    with django_assert_num_queries(11):
+    # Session, person, teams, rows, counts of open ones, of these, pages, roles, sources, may raise.
+    with django_assert_num_queries(10):
         response = page.get("/incidents")
 
     assert len(response.context["rows"]) == 25

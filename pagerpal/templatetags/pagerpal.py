@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -87,6 +87,22 @@ def since(context: template.Context, moment: datetime | None) -> str:
         _iso(moment),
         distance(moment, _now(context)),
     )
+
+
+@register.simple_tag
+def length(time: timedelta | None) -> str:
+    """How long something took: `40 s`, `2 min 40 s`, `1 h 5 min`, `3 d 2 h`; never under zero."""
+    if time is None:
+        return "-"
+    rest = max(round(time.total_seconds()), 0)
+    units = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+    place = next((place for place, (size, _) in enumerate(units) if rest >= size), 3)
+    words = []
+    for size, word in units[place : place + 2]:
+        number, rest = divmod(rest, size)
+        if number:
+            words.append(f"{number} {word}")
+    return " ".join(words) or "0 s"
 
 
 def _iso(moment: datetime) -> str:

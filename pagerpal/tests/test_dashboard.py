@@ -280,7 +280,7 @@ def test_the_open_incidents_cost_no_more_queries_than_one(
     for number in range(30):
         make_incident(team, title=f"Number {number}")
 
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(44):
         response = page.get("/")
 
     assert len(response.context["rows"]) == 20

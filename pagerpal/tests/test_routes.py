@@ -64,6 +64,9 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "twilio-messages": (ALL, POST),
     # Incidents.
     "incidents:list": (PEOPLE, GET),
+    "incidents:log": (PEOPLE, GET),
+    "incidents:log-csv": (PEOPLE, GET),
+    "incidents:report": (TEAM, GET),
     "incidents:raise": (ANSWER | {OTHER}, GET),
     "incidents:detail": (TEAM, GET),
     "incidents:timeline": (TEAM, GET),
