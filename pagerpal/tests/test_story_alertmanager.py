@@ -190,11 +190,15 @@ def test_an_alert_wakes_alice_then_bob_who_answers_with_one_tap(
 
     assert (status, words.strip()) == (200, f"#{Incident.objects.get().pk} is yours.")
     assert state() == "acknowledged"
+    third = wait_until(lambda: messages(ntfy)[2:], why="word to alice that bob has it")[0]
+    assert (third["topic"], third["priority"] < 3) == ("topic-alice", True)
     heard, read = len(messages(ntfy)), len(kept.mails)
     time.sleep(4)  # two more steps' worth of silence
-    assert (len(messages(ntfy)), len(kept.mails)) == (heard, read) == (2, 1)
+    assert (len(messages(ntfy)), len(kept.mails)) == (heard, read) == (3, 1)
 
     post_alert(alertmanager, ends_at=datetime.now(UTC))
 
     wait_until(lambda: state() == "resolved", why="Alertmanager's resolve")
-    assert (len(messages(ntfy)), len(kept.mails)) == (2, 1)
+    ends = wait_until(lambda: messages(ntfy)[4:] and messages(ntfy)[3:], why="word of the end")
+    assert {end["topic"] for end in ends} == {"topic-alice", "topic-bob"}
+    assert len(kept.mails) == 1
