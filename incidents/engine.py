@@ -23,7 +23,7 @@ from incidents.models import (
     Page,
     TimelineEntry,
 )
-from notifications import outbox
+from notifications import due_times, outbox
 from notifications.models import Notification
 from schedules import quiet
 from schedules.inserts import insert
@@ -43,6 +43,7 @@ PLAN_AGAIN_AFTER = timedelta(seconds=30)
 PLAIN_AGAIN_AFTER = timedelta(minutes=15)
 PLAIN = "plain"
 NOTHING = outbox.Written(0, None, None)
+HIGH = Incident.Urgency.HIGH
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,7 @@ def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | No
     """
     try:
         book = _book(incident, now, books)
-        ticks = planner.plan(
-            book.policy,
-            state_of(incident),
-            now,
-            on_call=book.on_call,
-            reachable=book.reachable,
-            limit=2,
-        )
-        people = [book.users[person] for person in ticks[0].people]
-        calls = outbox.calls_of(people, incident.urgency)
-        tick = Tick(ticks[0], ticks[1] if len(ticks) > 1 else None, book, calls)
+        tick = _tick(incident, book, now)
         return repeat_on_conflict(lambda: _write(incident, tick, now))
     except directory.Outdated:
         # A cover was made a moment ago. The incident stays due; the next look reads everybody anew.
@@ -133,6 +124,34 @@ def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | No
     except Exception:
         log.exception("planning incident %s failed", incident.pk)
         return _page_plainly(incident.pk, now)
+
+
+def _tick(incident: Incident, book: Directory, now: datetime) -> Tick:
+    """What to do now, and what would follow, by when the messages of those called are due."""
+    calls: dict[int, list[outbox.Call]] = {}
+
+    def first_due(person: int, at: datetime) -> datetime:
+        found = due_times.first(
+            book.users[person], calls[person], now=at, is_urgent=incident.urgency == HIGH
+        )
+        return found or at
+
+    def plan(limit: int) -> list[planner.Planned]:
+        return planner.plan(
+            book.policy,
+            state,
+            now,
+            on_call=book.on_call,
+            reachable=book.reachable,
+            limit=limit,
+            first_due=first_due,
+        )
+
+    state = state_of(incident)
+    planned = plan(1)[0]
+    calls |= outbox.calls_of([book.users[one] for one in planned.people], incident.urgency)
+    following = plan(2)[1:]
+    return Tick(planned, following[0] if following else None, book, calls)
 
 
 def _write(planned_for: Incident, tick: Tick, now: datetime) -> Stepped | None:

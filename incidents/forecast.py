@@ -13,7 +13,7 @@ from django.db.models import Min
 from incidents import directory, engine, planner
 from incidents.directory import Directory
 from incidents.models import EscalationPolicy, Incident
-from notifications import outbox
+from notifications import due_times, outbox
 from notifications.channels.base import kind_of
 from notifications.models import UNFINISHED, Notification
 from schedules.models import Team, User
@@ -51,6 +51,10 @@ class Predicted:
     reasons: tuple[str, ...] = ()
     again: timedelta | None = None
 
+    @property
+    def again_in_words(self) -> str:
+        return length(self.again or timedelta(0))
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -62,6 +66,14 @@ class Outlook:
     predicted: list[Predicted]
     reasons: tuple[str, ...]
     has_people: bool
+
+
+def length(passed: timedelta) -> str:
+    """`5 min`, `1 h 30 min`, `2 d 3 h`: the two largest parts."""
+    total = round(passed.total_seconds())
+    parts = [(total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min")]
+    parts.append((total % 60, "s"))
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2]) or "0 s"
 
 
 def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
@@ -107,6 +119,7 @@ class _Seer:
 
     def __init__(self, book: Directory, urgency: str) -> None:
         self.book, self.urgency = book, urgency
+        self.is_urgent = urgency == Incident.Urgency.HIGH
         able = [book.users[person] for person in book.reachable]
         self.calls = outbox.calls_of(able, urgency)
 
@@ -130,8 +143,9 @@ class _Seer:
         )
 
     def first_due(self, person: int, at: datetime) -> datetime:
-        ways = self.ways(self.book.users[person], at)
-        return min((way.at for way in ways), default=at)
+        user = self.book.users[person]
+        known = [call for call in self.calls[person] if kind_of(call.method.channel)]
+        return due_times.first(user, known, now=at, is_urgent=self.is_urgent) or at
 
     def ways(self, user: User, at: datetime) -> list[Way]:
         found = []
@@ -140,7 +154,7 @@ class _Seer:
             if kind is None:
                 continue
             try:
-                times = outbox.due_times(user, call, urgency=self.urgency, now=at)
+                times = due_times.of_rule(user, call, now=at, is_urgent=self.is_urgent)
             except OverflowError:
                 continue  # its row is written as failed, with this as the reason
             found.append(Way(kind.label, times[0], len(times) - 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
 
-from incidents.forecast import Outlook, Predicted, forecast_opening
+from incidents.forecast import Outlook, Predicted, forecast_opening, length
 from incidents.models import EscalationPolicy, EscalationStep
 from incidents.planner import INSIDE, OUTSIDE
 from schedules import troubles
@@ -42,8 +42,8 @@ def summary(predicted: Sequence[Predicted], opened_at: datetime) -> str:
     if not predicted:
         return "Nobody would be paged."
     parts = [f"{' and '.join(one.who)} {_after(one.at - opened_at)}" for one in predicted]
-    if again := predicted[-1].again:
-        parts.append(f"then every {length(again)} until somebody answers")
+    if predicted[-1].again:
+        parts.append(f"then every {predicted[-1].again_in_words} until somebody answers")
     elif len(predicted) < MOST:
         parts.append("nobody after that")
     else:
@@ -53,14 +53,6 @@ def summary(predicted: Sequence[Predicted], opened_at: datetime) -> str:
 
 def _after(passed: timedelta) -> str:
     return f"after {length(passed)}" if passed >= timedelta(seconds=1) else "at once"
-
-
-def length(passed: timedelta) -> str:
-    """`5 min`, `1 h 30 min`, `2 d 3 h`: the two largest parts."""
-    total = round(passed.total_seconds())
-    parts = [(total // 86400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min")]
-    parts.append((total % 60, "s"))
-    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2]) or "0 s"
 
 
 def warnings(policy: EscalationPolicy) -> list[str]:

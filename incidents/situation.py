@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # More than one screenful of a night: the rest is in the admin's log.
 MOST_MESSAGES = 400
+# More than anybody waits for: after them the whole team is called again and again.
+MOST_COMING = 4
 
 
 @dataclass
@@ -47,8 +49,12 @@ class Situation:
     """What happens now and next; `next` is None when nobody else will be called."""
 
     paging: Paging | None
-    next: Predicted | None
+    coming: list[Predicted] = field(default_factory=list)
     forecast_failed: bool = False
+
+    @property
+    def next(self) -> Predicted | None:
+        return self.coming[0] if self.coming else None
 
 
 @dataclass
@@ -121,11 +127,11 @@ def situation(incident: Incident, now: datetime) -> Situation:
     """What happens now and next. A broken forecast must not take the page with the button along."""
     paging = paged_last([incident]).get(incident.pk)
     try:
-        predicted = forecast(incident, now, limit=1)
+        coming = forecast(incident, now, limit=MOST_COMING)
     except Exception:
         log.exception("forecast of incident %s failed", incident.pk)
-        return Situation(paging, None, forecast_failed=True)
-    return Situation(paging, predicted[0] if predicted else None)
+        return Situation(paging, forecast_failed=True)
+    return Situation(paging, coming)
 
 
 def told(incident: Incident) -> list[Told]:

@@ -12,11 +12,10 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import Count, Q
 
-from notifications import bundles
+from notifications import bundles, due_times
 from notifications.channels.base import carrier, kind_of, providers_of
 from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from notifications.channels.texts import clean, clean_json, one_line
-from notifications.due_times import of_rule as due_times_of_rule
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import (
     FULL_TRIES,
@@ -306,31 +305,18 @@ def _rows(message: _Message, call: Call, *, repeating: bool) -> Iterator[Notific
         yield _failed(message, call, f"PagerPal has no channel called {call.method.channel}.")
         return
     try:
-        times = _times(message, call, 1 + call.repeats * repeating)
+        times = due_times.of_rule(
+            message.user,
+            call,
+            now=message.now,
+            is_urgent=message.is_urgent,
+            repeating=repeating,
+        )
     except OverflowError as error:
         yield _failed(message, call, f"its rule makes no time: {error}")
         return
     for number, due_at in enumerate(times):
         yield _row(message, call, number, due_at=due_at)
-
-
-def due_times(user: User, call: Call, *, urgency: str, now: datetime) -> list[datetime]:
-    """When the messages of a page written now would be due by this call: the first, its repeats."""
-    is_urgent, number = urgency == Urgency.HIGH, 1 + call.repeats
-    return due_times_of_rule(
-        user, call.delay, call.repeat_every, number, now=now, is_urgent=is_urgent
-    )
-
-
-def _times(message: _Message, call: Call, number: int) -> list[datetime]:
-    return due_times_of_rule(
-        message.user,
-        call.delay,
-        call.repeat_every,
-        number,
-        now=message.now,
-        is_urgent=message.is_urgent,
-    )
 
 
 def _row(message: _Message, call: Call, number: int, **fields: Any) -> Notification:

@@ -145,7 +145,7 @@ def _next_in_new_episode(incident: Incident, *, now: datetime) -> list[str]:
     """A new episode that goes on at the step after the last one called."""
     kept = incident.next_move, incident.next_step_id, incident.next_position
     changed = start_episode(incident, now=now, why="the next step was asked for")
-    if kept[0] == Phase.STEP:
+    if kept[0] in {Phase.STEP, Phase.HOURS}:
         incident.next_move, incident.next_step_id, incident.next_position = kept
     return changed
 

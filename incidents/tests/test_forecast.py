@@ -8,17 +8,20 @@ from itertools import groupby
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from incidents import lifecycle
 from incidents.forecast import Called, Predicted, Way, forecast, forecast_policy
-from incidents.lifecycle import Opening
+from incidents.lifecycle import Actor, Opening
 from incidents.models import EscalationPolicy, Incident
+from incidents.planner import WAITS
 from notifications.channels.base import kind_of
 from notifications.models import Notification, NotificationRule
 from pagerpal.testing import (
     Recorder,
     at,
     make_channel,
+    make_incident,
     make_policy,
     make_rotation,
     make_team,
@@ -142,3 +145,39 @@ def test_what_is_predicted_is_what_happens(lot: int, recorder: Recorder) -> None
     lived = happened(incident)
     assert essence(predicted) == essence(lived[: len(predicted)])
     assert essence(later) == essence(lived[before : before + len(later)])
+
+
+def test_the_page_lists_what_happens_if_nobody_answers(client: Client) -> None:
+    alice, bob = make_user("alice", email=True), make_user("bob", ntfy=False, email=True)
+    team = make_team("Platform", alice, bob)
+    incident = make_incident(team, policy=make_policy(team, alice, bob, repeats=0))
+    client.force_login(alice)
+
+    text = " ".join(client.get(incident.get_absolute_url()).content.decode().split())
+
+    assert "What happens if nobody answers" in text
+    assert "step 2: <strong><bdi>bob</bdi></strong>" in text
+    assert "the whole team, then every 15 min:" in text
+
+
+def test_whoever_asks_for_the_next_step_before_team_hours_is_not_put_off(
+    recorder: Recorder,
+) -> None:
+    alice, bob = make_user("alice"), make_user("bob")
+    team = make_team("Platform", alice, bob)
+    team.fallback_people.add(bob)
+    policy = make_policy(team, alice)
+    policy.steps.update(only_hours="in")
+    night = at("2026-11-28 03:10")
+    incident = make_incident(team, policy=policy, now=night, urgency="low", severity="warning")
+    run_worker(night)
+    incident.refresh_from_db()
+    waits_until = incident.escalate_at
+    recorder.expect_none()
+
+    lifecycle.escalate_now(incident.pk, Actor.person(alice, "page"), now=night + minutes(1))
+    run_worker(night + minutes(1))
+
+    recorder.take("topic-bob")
+    assert waits_until == at("2026-11-30 09:00")
+    assert incident.timeline.filter(text=WAITS).exists()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from incidents.forecast import length
 from incidents.models import EscalationPolicy
 from incidents.policy_forms import MinutesField
-from incidents.policy_words import length, summary, warnings
+from incidents.policy_words import summary, warnings
 from pagerpal.testing import (
     NOON,
     at,

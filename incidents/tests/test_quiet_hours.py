@@ -54,3 +54,17 @@ def test_who_is_put_off_is_not_somebody_who_cannot_be_reached(recorder: Recorder
     assert incident.nobody_reached_at is None
     texts = incident.timeline.values_list("text", flat=True)
     assert "alice has quiet hours, and is called when they end." in texts
+
+
+def test_a_message_names_the_time_of_the_next_call_as_quiet_hours_make_it(
+    recorder: Recorder,
+) -> None:
+    alice = make_user("alice", quiet_from=time(21), quiet_until=time(6))
+    team = make_team("Platform", alice, make_user("bob"))
+    policy = make_policy(team, alice, "team")
+    make_incident(team, policy=policy, now=NIGHT, severity="warning", urgency="low")
+
+    run_worker(NIGHT)
+    run_worker(MORNING)
+
+    assert "06:05" in recorder.take("topic-alice").body
