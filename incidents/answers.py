@@ -51,12 +51,12 @@ def read_token(token: str, *, now: datetime) -> Answer:
     resolved_at = incident.resolved_at
     if not user.is_active or (resolved_at and now > resolved_at + VALID_AFTER_RESOLVE):
         raise ExpiredToken
-    if not _still_answers(user, incident):
+    if not still_answers(user, incident):
         raise ExpiredToken
     return Answer(incident, user)
 
 
-def _still_answers(user: User, incident: Incident) -> bool:
+def still_answers(user: User, incident: Incident) -> bool:
     """Whether PagerPal could still call this person about the incident: a link does not outlive
     its person's leaving."""
     membership = user.memberships.filter(team=incident.team_id).first()

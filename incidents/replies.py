@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.dispatch import receiver
 
 from incidents import acts
+from incidents.answers import still_answers
 from incidents.lifecycle import Actor, Moved, Refused
 from incidents.models import Incident, IncidentQuerySet, Page, TimelineEntry
 from notifications.models import TAKEN, Notification
@@ -90,7 +91,7 @@ def answer(
         return _by_number(reply, by, now)
     told = _open_for(user, said_at)
     if reply.is_for_all:
-        return _take_all([one for one in told if one.state == State.TRIGGERED], by, now)
+        return _take_all([one for one in told if _waits(one, user)], by, now)
     if about := _about(threads, user):
         return in_words(reply.act, perform_all(reply.act, about, by=by, now=now))
     return _the_only_one(reply.act, told, by, now)
@@ -98,8 +99,7 @@ def answer(
 
 def _by_number(reply: Reply, by: Actor, now: datetime) -> str:
     assert by.user is not None  # noqa: S101  only people write
-    found = Incident.objects.visible_to(by.user).filter(pk__in=reply.numbers)
-    allowed = [one.pk for one in found if acts.may_act(by.user, one)]
+    allowed = _allowed(by.user, reply.numbers)
     said = [in_words(reply.act, perform_all(reply.act, allowed, by=by, now=now))] if allowed else []
     if foreign := sorted(set(reply.numbers) - set(allowed)):
         said.append(f"{_numbers(foreign)}: not an incident that you may answer.")
@@ -109,8 +109,14 @@ def _by_number(reply: Reply, by: Actor, now: datetime) -> str:
 def _about(threads: Iterable[str], user: User) -> list[int]:
     """The incidents behind these threads that the person may answer."""
     ids = [one.removeprefix(PREFIX) for one in threads if one.startswith(PREFIX)]
-    found = Incident.objects.visible_to(user).filter(pk__in=[int(pk) for pk in ids])
-    return [one.pk for one in found if acts.may_act(user, one)]
+    return _allowed(user, [int(pk) for pk in ids if pk.isdecimal()])
+
+
+def _allowed(user: User, incident_ids: Collection[int]) -> list[int]:
+    """Of these, those that the person may answer, as by the link in a message."""
+    found = Incident.objects.visible_to(user).filter(pk__in=incident_ids).select_related("team")
+    may = (one for one in found if acts.may_act(user, one) and still_answers(user, one))
+    return sorted(one.pk for one in may)
 
 
 def _take_all(waiting: Sequence[Incident], by: Actor, now: datetime) -> str:
@@ -121,13 +127,19 @@ def _take_all(waiting: Sequence[Incident], by: Actor, now: datetime) -> str:
 
 
 def _the_only_one(act: str, told: Sequence[Incident], by: Actor, now: datetime) -> str:
-    waiting = [one for one in told if act != ACKNOWLEDGE or one.state == State.TRIGGERED]
+    assert by.user is not None  # noqa: S101  only people write
+    waiting = [one for one in told if act != ACKNOWLEDGE or _waits(one, by.user)]
     if len(waiting) > 1:
         return _which(act, waiting)
-    assert by.user is not None  # noqa: S101  only people write
     # Where nothing waits, whoever was faster is named.
     last = waiting or told[:1] or _ended_last(by.user, now)
     return in_words(act, perform_all(act, [one.pk for one in last], by=by, now=now)) or NOTHING
+
+
+def _waits(incident: Incident, user: User) -> bool:
+    """Whether it waits for somebody to take it, or for its owner to say that it is still theirs."""
+    asked = incident.asked_at is not None and incident.owner_id == user.pk
+    return asked or incident.state == State.TRIGGERED
 
 
 def _which(act: str, waiting: Sequence[Incident]) -> str:
@@ -166,7 +178,8 @@ def _open_for(user: User, said_at: datetime) -> list[Incident]:
         first_tried_at__lte=said_at + CLOCKS_DIFFER,
     )
     threads = set(told.values_list("thread", flat=True))
-    return [one for one in found if one.thread in threads or one.owner_id == user.pk]
+    theirs = (one for one in found if one.thread in threads or one.owner_id == user.pk)
+    return [one for one in theirs if still_answers(user, one)]
 
 
 def _ended_last(user: User, now: datetime) -> list[Incident]:
@@ -176,7 +189,9 @@ def _ended_last(user: User, now: datetime) -> list[Incident]:
 
 def in_words(act: str, moved: Sequence[Moved]) -> str:
     """What happened to each, short enough for a text message; empty for none."""
-    changed = [one.incident.pk for one in moved if one.changed]
+    if len(moved) == 1:
+        return _with_number(moved[0])
+    changed = sorted({one.incident.pk for one in moved if one.changed})
     others = [_with_number(one) for one in moved if not one.changed]
     said = [_done(act, changed)] if changed else []
     said += others[:MOST_LISTED]

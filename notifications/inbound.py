@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, models, transaction
@@ -14,6 +14,7 @@ from notifications.channels.texts import clean, one_line
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import ContactMethod, InboundMessage, Notification, masked
 from notifications.outbox import Note
+from notifications.replies import Reply
 from notifications.signals import answer_received
 from schedules.models import User
 from schedules.transactions import repeat_on_conflict
@@ -106,6 +107,43 @@ def _stored(heard: Heard, now: datetime) -> InboundMessage | None:
     return row
 
 
+def ask(row: InboundMessage, reply: Reply, threads: Sequence[str], *, now: datetime) -> str:
+    """Have the floors above do what the row's person wants; says what happened."""
+    try:
+        with transaction.atomic():
+            answers = answer_received.send(
+                sender=InboundMessage,
+                user=row.user,
+                reply=reply,
+                threads=threads,
+                via=row.channel,
+                said_at=row.said_at,
+                now=now,
+            )
+    except OperationalError:
+        raise  # the whole message is handled again
+    except Exception:
+        log.exception("what %s wrote could not be done", row.user)
+        return FAILED
+    return next((str(text) for _, text in answers if text), FAILED)
+
+
+def say(row: InboundMessage, method: ContactMethod, text: str, *, now: datetime) -> None:
+    """Write the answer to this message, to this address alone; the caller saves the row."""
+    note = Note(
+        purpose=Notification.Purpose.NOTICE,
+        thread=f"person:{method.user_id}",
+        ref=f"answer:{row.pk}",
+        team_id=None,
+        context={"answer": text},
+        due_at=now,
+        void_at=now + USEFUL_FOR,
+    )
+    outbox.tell_address(method, note, now=now)
+    kick(SEND_DUE)
+    row.outcome, row.is_answered = text[:1000], True
+
+
 class _Handling:
     """One message on its way through the rules; it ends with an outcome in its row."""
 
@@ -144,23 +182,7 @@ class _Handling:
 
     def _act(self, user: User) -> str:
         self.row.user = user
-        try:
-            with transaction.atomic():
-                answers = answer_received.send(
-                    sender=InboundMessage,
-                    user=user,
-                    reply=self.reply,
-                    threads=self._threads(user),
-                    via=self.row.channel,
-                    said_at=self.row.said_at,
-                    now=self.now,
-                )
-        except OperationalError:
-            raise  # the whole message is handled again
-        except Exception:
-            log.exception("what %s wrote could not be done", user)
-            return FAILED
-        return next((str(text) for _, text in answers if text), FAILED)
+        return ask(self.row, self.reply, self._threads(user), now=self.now)
 
     def _threads(self, user: User) -> list[str]:
         """What the message was about that this one replies to; several where it told of several."""
@@ -184,18 +206,7 @@ class _Handling:
         self.row.outcome = text[:1000]
         if self._lately().filter(is_answered=True).count() >= MOST_ANSWERS:
             return
-        note = Note(
-            purpose=Notification.Purpose.NOTICE,
-            thread=f"person:{method.user_id}",
-            ref=f"answer:{self.row.pk}",
-            team_id=None,
-            context={"answer": text},
-            due_at=self.now,
-            void_at=self.now + USEFUL_FOR,
-        )
-        outbox.tell_address(method, note, now=self.now)
-        kick(SEND_DUE)
-        self.row.is_answered = True
+        say(self.row, method, text, now=self.now)
 
     def _of_address(self) -> models.QuerySet[InboundMessage]:
         return InboundMessage.objects.filter(channel=self.row.channel, address=self.row.address)

@@ -6,7 +6,7 @@ import time
 
 from django.utils import timezone
 
-from notifications import dispatch, outbox, receipts
+from notifications import dispatch, fetching, outbox, receipts
 from notifications.kicks import SEND_DUE, kick
 
 # No new row is begun later than this after the task's start, and every send must be done before
@@ -15,6 +15,7 @@ TAKE_FOR = 2.0
 SEND_UNTIL = 11.0
 LONGEST_SEND = 8.0
 LOOK_FOR = 7.0
+FETCH_FOR = 7.0
 
 
 def send_due() -> None:
@@ -32,3 +33,8 @@ def look_for_receipts() -> None:
     """Ask providers what became of what they took."""
     if receipts.look(timezone.now(), seconds=LOOK_FOR) == receipts.MOST_LOOKED_AT:
         kick(receipts.LOOK)
+
+
+def fetch_answers() -> None:
+    """Ask where answers wait for us."""
+    fetching.fetch(timezone.now(), seconds=FETCH_FOR)

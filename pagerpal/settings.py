@@ -195,7 +195,7 @@ ESCALATION_WORKER_ENABLED = env.flag("ESCALATION_WORKER_ENABLED", True)
 
 NTFY_BASE_URL = env.url("NTFY_BASE_URL", "https://ntfy.sh")
 NTFY_TOKEN = env.text("NTFY_TOKEN")
-# Where the buttons of push messages post to instead of PagerPal, which reads it; unset: to PagerPal.
+# Where the buttons of push messages post to, for PagerPal to read; unset: to PagerPal itself.
 NTFY_ACK_TOPIC = env.text("NTFY_ACK_TOPIC")
 if not re.fullmatch(r"[-_A-Za-z0-9]{0,64}", NTFY_ACK_TOPIC):
     raise ImproperlyConfigured(

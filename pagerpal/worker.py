@@ -29,7 +29,7 @@ from alertsources.silences import LOOK_AGAIN
 from alertsources.tasks import LOOK_AROUND
 from incidents import engine
 from incidents.models import Incident
-from notifications import dispatch, kicks, outbox
+from notifications import dispatch, fetching, kicks, outbox
 from pagerpal import orphans, pulse, warming
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.sqlite.base import WriteQueue
@@ -67,6 +67,8 @@ class Sweep:
             _kick(incidents, pages, looks)
         else:
             _kick(incidents, 0, looks)
+        if settings.NOTIFICATION_RETRY_WORKER_ENABLED:
+            fetching.ask_soon(now)
         self.waiting = incidents + pages + looks
         self.took_ms = round((time.monotonic() - begun) * 1000)
 

@@ -102,7 +102,7 @@ def test_the_next_step_is_called_by_a_reply(team: Team, alice: User) -> None:
     said = write(alice, f"{incident.pk}e", now=NOON + minutes(1))
 
     incident.refresh_from_db()
-    assert said == f"#{incident.pk} is being escalated."
+    assert said == f"#{incident.pk}: The next step is being called now."
     assert incident.escalate_at == NOON + minutes(1)
 
 
@@ -129,6 +129,17 @@ def test_a_plain_answer_with_two_open_does_nothing_and_asks(
     assert set(Incident.objects.values_list("state", flat=True)) == {"triggered"}
     second.refresh_from_db()
     assert second.escalate_at == NOON + minutes(5)
+
+
+def test_an_owner_who_is_asked_says_that_it_is_still_theirs(team: Team, alice: User) -> None:
+    asked, other = (paged(team, alice, state="acknowledged", owner=alice) for _ in range(2))
+    Incident.objects.filter(pk=asked.pk).update(ask_at=NOON + minutes(9), asked_at=NOON)
+
+    write(alice, "a", now=NOON + minutes(1))
+
+    asked.refresh_from_db()
+    assert (asked.owner, asked.asked_at) == (alice, None)
+    assert not other.timeline.exists()
 
 
 def test_the_question_is_discreet_where_the_team_is(alice: User) -> None:
@@ -214,6 +225,16 @@ def test_many_at_once_are_done_in_order_and_once(team: Team, alice: User) -> Non
     assert not any(one.changed for one in again)
     said = replies.in_words("acknowledge", again)
     assert said.endswith("And 2 more that nothing changed for.")
+
+
+def test_who_has_left_answers_nothing_any_more(team: Team, alice: User) -> None:
+    first, second = paged(team, alice), paged(team, alice)
+    Membership.objects.filter(user=alice).delete()
+
+    refused = f"#{first.pk}: not an incident that you may answer."
+    assert write(alice, f"{first.pk}a") == refused
+    assert write(alice, "all") == write(alice, "a", second.thread) == replies.NOTHING
+    assert owner(first) is None
 
 
 def test_somebody_who_was_switched_off_takes_nothing(team: Team, alice: User) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 
-from notifications.channels import calls
+from notifications.channels import calls, ntfy_answers
 from notifications.channels.base import Action, Deadline, Message, Receipt, SendError, register
 from notifications.channels.texts import clean, clip, one_line
 
@@ -72,13 +72,13 @@ class Ntfy:
         return _receipt(answer, address)
 
     def _publish(self, body: bytes, deadline: Deadline) -> calls.Answer:
-        headers = {**_authorization(), "Content-Type": "application/json"}
+        headers = {**ntfy_answers.authorization(), "Content-Type": "application/json"}
         url = f"{settings.NTFY_BASE_URL}/"
         return calls.request("POST", url, deadline=deadline, headers=headers, payload=body)
 
     def _clear(self, key: str, address: str, deadline: Deadline) -> Receipt:
         url = f"{settings.NTFY_BASE_URL}/{address}/{sequence_id(key)}/clear"
-        answer = calls.request("PUT", url, deadline=deadline, headers=_authorization())
+        answer = calls.request("PUT", url, deadline=deadline, headers=ntfy_answers.authorization())
         if answer.status in {404, 405}:
             return Receipt(text="the ntfy server is too old to clear messages (needs 2.16)")
         return _receipt(answer, address)
@@ -120,7 +120,8 @@ def _actions(message: Message) -> list[dict[str, Any]]:
     """ntfy shows three buttons at most; Acknowledge is always the first."""
     buttons: list[dict[str, Any]] = []
     if message.answer_url:
-        buttons.append(_button(Action("Acknowledge", message.answer_url, is_post=True)))
+        buttons.append(_button(Action(message.answer_label, message.answer_url, is_post=True)))
+        buttons[0] |= _to_topic(message)
     buttons += [_button(action) for action in message.actions]
     if message.open_url:
         buttons.insert(2, _button(Action("Open", message.open_url)))
@@ -134,9 +135,10 @@ def _button(action: Action) -> dict[str, Any]:
     return button
 
 
-def _authorization() -> dict[str, str]:
-    token = settings.NTFY_TOKEN
-    return {"Authorization": f"Bearer {token}"} if token else {}
+def _to_topic(message: Message) -> dict[str, Any]:
+    """Where phones cannot reach PagerPal, the answer waits in a topic of the server."""
+    url = ntfy_answers.address()
+    return {"url": url, "body": ntfy_answers.token_for(message.key)} if url else {}
 
 
 def _is_too_large(answer: calls.Answer) -> bool:

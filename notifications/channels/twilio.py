@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
@@ -57,7 +57,7 @@ class Twilio:
     def ask(self, provider_id: str, deadline: Deadline) -> Report | None:
         if not SID.fullmatch(provider_id):
             return None
-        answer = _call("GET", f"Messages/{provider_id}.json", deadline)
+        answer = call("GET", f"Messages/{provider_id}.json", deadline)
         if not answer.is_taken or answer.json.get("sid") != provider_id:
             raise refusal(answer)
         said = answer.json
@@ -77,7 +77,7 @@ def send(
     form = {**fields, "ValidityPeriod": str(URGENT_FOR if urgent else QUIET_FOR)}
     if url := status_url():
         form["StatusCallback"] = url
-    answer = _call("POST", "Messages.json", deadline, payload=urlencode(form).encode())
+    answer = call("POST", "Messages.json", deadline, payload=urlencode(form).encode())
     said = answer.json
     sid, status = said.get("sid"), one_line(str(said.get("status") or ""))
     if not answer.is_taken or not isinstance(sid, str) or not SID.fullmatch(sid):
@@ -87,7 +87,7 @@ def send(
     return Receipt(provider_id=sid, text=f"Twilio: {status}")
 
 
-def _call(method: str, path: str, deadline: Deadline, *, payload: bytes = b"") -> calls.Answer:
+def call(method: str, path: str, deadline: Deadline, *, payload: bytes = b"") -> calls.Answer:
     account = settings.TWILIO_ACCOUNT_SID
     pair = f"{account}:{settings.TWILIO_AUTH_TOKEN}".encode()
     headers = {
@@ -98,6 +98,17 @@ def _call(method: str, path: str, deadline: Deadline, *, payload: bytes = b"") -
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     url = f"{settings.TWILIO_BASE_URL}/2010-04-01/Accounts/{account}/{path}"
     return calls.request(method, url, deadline=deadline, headers=headers, payload=payload)
+
+
+def listed(sender: str, since: date, most: int, deadline: Deadline) -> dict[str, Any]:
+    """The list of the newest messages to this sender of ours, or of all, since that day (UTC)."""
+    query = {"DateSent>": since.isoformat(), "PageSize": str(most)}
+    if sender:
+        query["To"] = sender
+    answer = call("GET", f"Messages.json?{urlencode(query)}", deadline)
+    if not answer.is_taken or not isinstance(answer.json.get("messages"), list):
+        raise refusal(answer)
+    return answer.json
 
 
 def refusal(answer: calls.Answer, address: str = "") -> SendError:
