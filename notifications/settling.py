@@ -445,7 +445,7 @@ def _drop_late_repeats(rows: _Rows) -> None:
         row.pk
         for row in rows.others
         if (row.channel, row.address) == (mine.channel, mine.address)
-        and row.due_at <= now
+        and (row.due_at <= now or row.first_tried_at is not None)
         and "again_by" not in row.context  # somebody asked for that one
     }
     if not late:
@@ -518,8 +518,8 @@ def _lock(row: Notification, now: datetime, tells: bool = True, *, others: Q = A
 
 
 def _touched_by_success(now: datetime) -> Q:
-    """Of the person's other rows: what was pulled forward, and what is late already."""
-    return Q(due_before_pull__isnull=False) | Q(due_at__lte=now)
+    """Of the person's other rows: what was pulled forward, and what its time has come for."""
+    return Q(due_before_pull__isnull=False) | Q(due_at__lte=now) | Q(first_tried_at__isnull=False)
 
 
 def _wait(rows: _Rows, due_at: datetime, kind: str, text: str, *, provider: str = "") -> None:

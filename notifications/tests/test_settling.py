@@ -361,3 +361,19 @@ def test_a_listener_that_fails_does_not_make_the_message_go_out_twice(recorder: 
 
     assert stored(row).state == "sent"
     recorder.take("topic-alice")
+
+
+def test_repeats_that_were_tried_in_vain_do_not_ring_after_one_that_was_taken(
+    recorder: Recorder,
+) -> None:
+    recorder.broken["ntfy"] = SendError("HTTP 500")
+    page(make_user())
+    first_row, second = rows()[:2]
+    send(first_row)
+    recorder.broken.clear()
+    Notification.objects.filter(pk=first_row.pk).update(due_at=NOON + minutes(2))
+
+    send(second, now=NOON + minutes(1))
+
+    assert stored(first_row).outcome == "a later one speaks for it"
+    recorder.take("topic-alice")
