@@ -8,13 +8,16 @@ from django.urls import reverse
 
 from incidents.answers import token_for
 from incidents.models import Incident
+from notifications.channels.inbound import texts_are_read
 from schedules.models import User
 
 
 def facts_for(incident: Incident, user: User) -> dict[str, Any]:
     """What a message to this person says; with the link that answers as them."""
     answer_path = reverse("answer", args=[token_for(incident.pk, user.pk)])
-    return {**facts_of(incident), "answer_path": answer_path}
+    # What to text back, where that is read.
+    reply = {"reply": f"{incident.pk}a"} if texts_are_read() else {}
+    return {**facts_of(incident), "answer_path": answer_path, **reply}
 
 
 def facts_of(incident: Incident) -> dict[str, Any]:

@@ -45,6 +45,12 @@ def can_be_answered(provider: str) -> bool:
     return provider == "whatsapp_twilio"
 
 
+def texts_are_read() -> bool:
+    """Whether what is written back to a text message arrives, whoever has carried it."""
+    carriers = [f"sms_{name}" for name in settings.SMS_PROVIDERS]
+    return bool(carriers) and all(can_be_answered(one) for one in carriers)
+
+
 # --- Twilio --------------------------------------------------------------------------------------
 def of_twilio(posted: Mapping[str, str]) -> Iterator[Heard]:
     """The message in a request that Twilio made; none where it is about something else."""

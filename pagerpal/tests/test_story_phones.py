@@ -10,9 +10,10 @@ import pytest
 from incidents import lifecycle
 from incidents.lifecycle import Actor, Opening
 from incidents.models import Incident
-from notifications import receipts
+from notifications import inbound, receipts
 from notifications.channels.base import Report
-from notifications.models import ContactMethod, Notification
+from notifications.channels.inbound import Heard
+from notifications.models import ContactMethod, InboundMessage, Notification
 from notifications.tests.phone_companies import (
     NUMBER,
     PhoneCompany,
@@ -33,6 +34,7 @@ def company(settings: Any) -> Iterator[PhoneCompany]:
     settings.NOTIFICATION_SENDING_ENABLED = True
     settings.SMS_PROVIDERS = ["twilio", "infobip"]
     with phone_company(settings) as playing:
+        settings.INFOBIP_SMS_SENDER = "41790000009"
         yield playing
 
 
@@ -157,3 +159,62 @@ def test_an_installation_nobody_can_reach_asks_for_its_receipts(
 
     assert newest().state == "delivered"
     assert "sms to alice: delivered." in timeline(incident)
+
+
+# --- Answered by text message --------------------------------------------------------------------
+def reply(text: str, place: int, at: Any) -> None:
+    """The person at this place writes back."""
+    name = f"SM{InboundMessage.objects.count():032x}"
+    said = Heard("sms_twilio", name, "sms", f"{NUMBER[:-1]}{place}", text)
+    inbound.receive([said], now=at)
+    run_worker(at)
+
+
+def test_a_text_message_back_stops_the_paging_and_is_answered(
+    company: PhoneCompany, incident: Incident
+) -> None:
+    run_worker(NOON)
+    page = company.taken[-1].text
+    assert f"Reply {incident.pk}a or https://pager.example.org/a/" in page
+
+    reply(page, 0, NOON + seconds(20))  # a phone that sends everything back
+    reply(f"{incident.pk}a", 0, NOON + seconds(30))
+    run_worker(NOON + minutes(30))
+
+    incident.refresh_from_db()
+    assert str(incident.owner) == "alice"
+    assert [(one.to[-1], one.text) for one in company.taken[1:]] == [
+        ("0", inbound.HELP),
+        ("0", f"#{incident.pk} is yours."),
+    ]
+    assert incident.timeline.get(kind="acknowledged").via == "sms"
+
+
+def test_both_write_back_and_each_hears_what_is_true(
+    company: PhoneCompany, incident: Incident
+) -> None:
+    run_worker(NOON)
+    run_worker(NOON + minutes(5))
+
+    reply("a", 1, NOON + minutes(6))
+    reply("ACK!", 0, NOON + minutes(7))
+    reply("r", 1, NOON + minutes(8))
+    reply("a", 0, NOON + minutes(9))
+
+    said = [(one.to[-1], one.text) for one in company.taken[2:]]
+    assert said == [
+        ("1", f"#{incident.pk} is yours."),
+        ("0", f"#{incident.pk}: bob has it since 12:06 UTC."),
+        ("1", f"#{incident.pk} is resolved."),
+        ("0", f"#{incident.pk} is resolved since 12:08 UTC by bob."),
+    ]
+
+
+def test_a_sender_with_a_name_promises_no_reply(
+    company: PhoneCompany, settings: Any, incident: Incident
+) -> None:
+    settings.TWILIO_SMS_FROM = "PagerPal"
+
+    run_worker(NOON)
+
+    assert "Reply" not in company.taken[-1].text
