@@ -7,7 +7,7 @@ OURS = (
     *("NTFY_", "SMTP_", "TWILIO_", "INFOBIP_", "SMS_", "WHATSAPP_", "PHONE_"),
     *("INBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_"),
 )
-for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS"}:
+for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS", "PAGERPAL_FAULT_KILLS"}:
     if _name.startswith(OURS):
         del os.environ[_name]
 os.environ["PAGERPAL_ENV_FILE"] = os.devnull
