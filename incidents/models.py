@@ -394,6 +394,10 @@ class Incident(models.Model):
         return SEVERITY_RANK[self.severity]
 
 
+# How people act without opening the page.
+ELSEWHERE = frozenset({"link", "admin", "api", "sms", "whatsapp", "ntfy"})
+
+
 class TimelineEntry(models.Model):
     """Something that happened to an incident, who or what did it, when."""
 
@@ -435,6 +439,11 @@ class TimelineEntry(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether a person acted, but not on the incident's page."""
+        return self.via in ELSEWHERE
 
 
 class Page(models.Model):

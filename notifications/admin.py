@@ -21,10 +21,13 @@ from notifications.models import (
     UNFINISHED,
     ContactMethod,
     DeliveryEvent,
+    InboundMessage,
+    Inbox,
     Notification,
     NotificationRule,
     ProviderState,
     TeamChannel,
+    masked,
 )
 from schedules.admin import UserAdmin
 from schedules.models import User
@@ -33,12 +36,15 @@ from schedules.models import User
 if TYPE_CHECKING:
     NotificationModelAdmin = admin.ModelAdmin[Notification]
     ProviderModelAdmin = admin.ModelAdmin[ProviderState]
+    InboundModelAdmin = admin.ModelAdmin[InboundMessage]
+    InboxModelAdmin = admin.ModelAdmin[Inbox]
     ChannelModelAdmin = admin.ModelAdmin[TeamChannel]
     MethodTabularInline = admin.TabularInline[ContactMethod, User]
     RuleTabularInline = admin.TabularInline[NotificationRule, User]
     EventTabularInline = admin.TabularInline[DeliveryEvent, Notification]
 else:
     NotificationModelAdmin = ProviderModelAdmin = ChannelModelAdmin = admin.ModelAdmin
+    InboundModelAdmin = InboxModelAdmin = admin.ModelAdmin
     MethodTabularInline = RuleTabularInline = EventTabularInline = admin.TabularInline
 
 # At once, from the list of people.
@@ -281,3 +287,21 @@ class ProviderStateAdmin(LogOnly, ProviderModelAdmin):
     @admin.display(description="state")
     def standing(self, provider: ProviderState) -> str:
         return "does not answer" if provider.is_open else "in use"
+
+
+@admin.register(InboundMessage)
+class InboundMessageAdmin(LogOnly, InboundModelAdmin):
+    list_display = ["received_at", "sender", "user", "text", "act", "outcome", "is_answered"]
+    list_filter = ["channel", "act"]
+    list_select_related = ["user"]
+    fields = [*list_display, "said_at", "provider"]
+    ordering = ["-pk"]
+
+    @admin.display(description="from")
+    def sender(self, message: InboundMessage) -> str:
+        return f"{message.channel} {masked(message.address)}"
+
+
+@admin.register(Inbox)
+class InboxAdmin(LogOnly, InboxModelAdmin):
+    list_display = fields = ["name", "asked_at", "failures", "last_error"]

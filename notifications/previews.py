@@ -10,6 +10,7 @@ from typing import Any
 from notifications import digests, messages
 from notifications.channels import gsm
 from notifications.channels.base import Message, channel_choices, person_channel_choices
+from notifications.channels.inbound import texts_are_read
 from notifications.models import Notification, TeamChannel
 from schedules.models import Team, User
 
@@ -66,6 +67,8 @@ def _facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
         "Gaps": (Purpose.NOTICE, {"team": "Platform", "gaps": [times | {"why": "Nobody."}]}),
         "Code": (Purpose.VERIFY, {"seed": "preview"}),
         "Test of an address": (Purpose.TEST, {"trial": "address"}),
+        "Answer to a reply": (Purpose.NOTICE, {"answer": f"#{NUMBER} is yours."}),
+        "STOP": (Purpose.NOTICE, {"stopped": {"who": "bob", "kind": "SMS", "address": "...4567"}}),
     }
 
 
@@ -85,6 +88,7 @@ def _incident(now: datetime) -> dict[str, Any]:
         "open_path": f"/incidents/{NUMBER}",
         # As long as a real one, which decides whether a text message is one or two.
         "answer_path": f"/a/{NUMBER}-7.{'x' * 43}",
+        "reply": f"{NUMBER}a" if texts_are_read() else "",
     }
 
 

@@ -73,5 +73,6 @@ class Migration(migrations.Migration):
                 ("failures", models.PositiveSmallIntegerField(default=0)),
                 ("last_error", models.CharField(blank=True, max_length=500)),
             ],
+            options={"verbose_name_plural": "inboxes"},
         ),
     ]

@@ -365,3 +365,17 @@ def test_the_words_of_a_network_in_another_language(client: Client, alice: User)
         assert by_twilio(client, "ARRET", OptOutType="STOP") == 200
 
     assert not ContactMethod.objects.get().is_on
+
+
+def test_admins_see_what_came_and_what_was_said_back_without_numbers(
+    client: Client, alice: User, upstairs: Upstairs
+) -> None:
+    take("12a", "<b>?")
+    client.force_login(make_admin())
+
+    page = client.get("/admin/notifications/inboundmessage/").content.decode()
+
+    assert "sms ...4567" in page
+    assert "#12 is yours." in page
+    assert "&lt;b&gt;?" in page
+    assert NUMBER not in page

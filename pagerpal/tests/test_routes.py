@@ -59,9 +59,9 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "health-live": (ALL, GET),
     "answer": (ALL, GET),  # the token says who it is
     "infobip-receipts": (ALL, POST),  # signed or with a token: refused without, whoever asks
-    "infobip-messages": (ALL, POST),
+    "infobip-inbound": (ALL, POST),
     "twilio-status": (ALL, POST),
-    "twilio-messages": (ALL, POST),
+    "twilio-inbound": (ALL, POST),
     # Incidents.
     "incidents:list": (PEOPLE, GET),
     "incidents:log": (PEOPLE, GET),
@@ -150,6 +150,8 @@ ADMIN_MODELS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str], fr
     "notifications_teamchannel": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
     "notifications_notification": (ADMINS, ADMINS, NOBODY, NOBODY),
     "notifications_providerstate": (ADMINS, ADMINS, NOBODY, NOBODY),
+    "notifications_inboundmessage": (ADMINS, ADMINS, NOBODY, NOBODY),
+    "notifications_inbox": (ADMINS, ADMINS, NOBODY, NOBODY),
     "alertsources_alertsource": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
     "alertsources_silence": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
     "alertsources_alert": (ANY_LEAD, LEADS, NOBODY, NOBODY),
@@ -341,6 +343,7 @@ ABSENT = {
         for page in ("change", "history", "delete")
         if model.startswith("django_q") or model in {
             "notifications_notification", "notifications_providerstate",
+            "notifications_inboundmessage", "notifications_inbox",
         }
     ),
 }  # fmt: skip
