@@ -559,5 +559,8 @@ class Inbox(models.Model):
     failures = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=500, blank=True)
 
+    class Meta:
+        verbose_name_plural = "inboxes"
+
     def __str__(self) -> str:
         return self.name
