@@ -15,9 +15,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from incidents import acts
-from incidents.lifecycle import Actor, Refused
+from incidents.lifecycle import Actor
 from incidents.models import Incident, TimelineEntry
 from incidents.policy_admin import EscalationPolicyAdmin
+from incidents.wishes import Wish
 from schedules.models import User
 
 # The stubs' classes take type arguments, Django's own do not.
@@ -28,14 +29,15 @@ else:
     IncidentModelAdmin = admin.ModelAdmin
     EntryTabularInline = admin.TabularInline
 
+State = Incident.State
+
 __all__ = ["EscalationPolicyAdmin", "IncidentAdmin"]
 
-# What an act did, and what is said of those that it left as they were.
-DONE = {
-    "acknowledge": ("acknowledged", "had already been"),
-    "resolve": ("resolved", "had already been"),
-    "reopen": ("reopened", "had been open"),
-    "escalate": ("escalated", "could not be"),
+# What can be done to many; `merge` has an action of its own.
+BULK = {
+    **acts.LABELS,
+    "unacknowledge": "Un-acknowledge: page anew",
+    "noise": "Mark as noise",
 }
 
 
@@ -57,12 +59,23 @@ class TimelineInline(EntryTabularInline):
 
 
 def _bulk(word: str) -> Callable[[IncidentAdmin, HttpRequest, QuerySet[Incident]], None]:
-    @admin.action(description=acts.LABELS[word], permissions=["act"])
+    @admin.action(description=BULK[word], permissions=["act"])
     def act(modeladmin: IncidentAdmin, request: HttpRequest, queryset: QuerySet[Incident]) -> None:
         modeladmin.act_on(request, word, list(queryset.order_by("pk").values_list("pk", flat=True)))
 
     act.__name__ = word
     return act
+
+
+@admin.action(description="Merge into the oldest of them", permissions=["act"])
+def merge(modeladmin: IncidentAdmin, request: HttpRequest, queryset: QuerySet[Incident]) -> None:
+    opened = list(queryset.open().order_by("pk").values_list("pk", flat=True))  # type: ignore[attr-defined]
+    if len(opened) < 2:
+        text = "Tick two or more open incidents to merge them: nothing was changed."
+        modeladmin.message_user(request, text, messages.WARNING)
+        return
+    into, *others = opened
+    modeladmin.act_on(request, "merge", others, {"into": str(into)})
 
 
 @admin.register(Incident)
@@ -75,13 +88,22 @@ class IncidentAdmin(IncidentModelAdmin):
     search_fields = ("=id", "title")
     show_full_result_count = False
     inlines = (TimelineInline,)
-    actions = tuple(_bulk(word) for word in acts.LABELS)
+    actions = (*(_bulk(word) for word in BULK), merge)
     change_form_template = "admin/incidents/incident/change_form.html"
     fieldsets = (
         (None, {"fields": ("title", "team", "state", "severity", "urgency", "owner", "policy")}),
-        ("When", {"fields": ("opened_at", "acknowledged_at", "resolved_at", "escalate_at")}),
+        (
+            "When",
+            {
+                "fields": (
+                    *("opened_at", "acknowledged_at", "resolved_at", "escalate_at"),
+                    *("ask_at", "snoozed_until"),
+                )
+            },
+        ),
         ("What the monitor said", {"fields": ("source_label", "detail", "labels", "links")}),
         ("Where paging stands", {"fields": ("episode", "round", "nobody_reached_at", "is_test")}),
+        ("Beside that", {"fields": ("merged_into", "is_noise")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -126,7 +148,10 @@ class IncidentAdmin(IncidentModelAdmin):
         incident = self.get_object(request, object_id)
         can_act = self.has_act_permission(request)
         offered = acts.offered(incident) if incident and can_act else []
-        tools = [(word, acts.LABELS[word]) for word in offered]
+        if incident and offered:
+            offered += ["unacknowledge"] if incident.state == State.ACKNOWLEDGED else []
+            offered += [] if incident.is_noise else ["noise"]
+        tools = [(word, BULK[word]) for word in offered]
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), "acts": tools}
         )
@@ -138,29 +163,19 @@ class IncidentAdmin(IncidentModelAdmin):
         if not self.has_act_permission(request):
             raise PermissionDenied
         incident = get_object_or_404(self.get_queryset(request), pk=pk)
-        if word in acts.LABELS:
+        if word in BULK:
             self.act_on(request, word, [incident.pk])
         return redirect("admin:incidents_incident_change", incident.pk)
 
-    def act_on(self, request: HttpRequest, word: str, ids: list[int]) -> None:
+    def act_on(
+        self, request: HttpRequest, word: str, ids: list[int], wish: Wish = acts.NOTHING
+    ) -> None:
         """Each in its own transaction; reports how many changed and how many had no need to."""
         user: User = request.user  # type: ignore[assignment]
         by, now = Actor.person(user, "admin"), timezone.now()
-        results = []
-        for pk in ids:
-            try:
-                results.append(acts.perform(word, pk, by=by, now=now).changed)
-            except Refused as refused:
-                self.message_user(request, f"#{pk}: {refused.message}", messages.ERROR)
-        if results:
-            level = messages.SUCCESS if any(results) else messages.WARNING
-            self.message_user(request, _report(word, results), level)
-
-
-def _report(word: str, changed: list[bool]) -> str:
-    """ "7 acknowledged, 1 had already been." """
-    done, already = DONE[word]
-    text = f"{sum(changed)} {done}"
-    if left := len(changed) - sum(changed):
-        text += f", {left} {already}"
-    return f"{text}."
+        said, refused = acts.perform_each(word, ids, by=by, now=now, wish=wish)
+        for why in refused:
+            self.message_user(request, why, messages.ERROR)
+        if said:
+            level = messages.WARNING if said.startswith("0 ") else messages.SUCCESS
+            self.message_user(request, said, level)

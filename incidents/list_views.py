@@ -137,12 +137,16 @@ def rows(incidents: Iterable[Incident], user: User) -> list[dict[str, Any]]:
     found = list(incidents)
     paging = situation.paged_last(found)
     observed = acts.observed_teams(user)
+
+    def can_act(incident: Incident) -> bool:
+        return incident.team_id not in observed or _is_paging(paging.get(incident.pk), user)
+
     return [
         {
             "incident": incident,
             "paging": paging.get(incident.pk),
-            "can_acknowledge": incident.state == State.TRIGGERED
-            and (incident.team_id not in observed or _is_paging(paging.get(incident.pk), user)),
+            "can_act": incident.is_open and can_act(incident),
+            "can_acknowledge": incident.state == State.TRIGGERED and can_act(incident),
         }
         for incident in found
     ]

@@ -20,11 +20,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import acts, lifecycle, resending, situation
+from incidents import acts, lifecycle, more, resending, situation
 from incidents.answers import Answer, BadToken, ExpiredToken, read_token
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident, TimelineEntry
-from incidents.timeline import LONGEST
+from incidents.signed_out import forget, kept_note, survives
+from incidents.wishes import text_of
 from schedules.models import User
 
 MOST_ENTRIES = 300
@@ -41,6 +42,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     context["links"] = situation.web_links(incident)
     # Pairs: in a template a label that is called "items" would hide the method of that name.
     context["labels"] = list(incident.labels.items())
+    context["kept"] = kept_note(request, pk, context["now"])
     return render(request, "incidents/detail.html", context)
 
 
@@ -74,17 +76,22 @@ def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "incidents/_deliveries.html", _delivery_facts(request, incident))
 
 
+@survives
 @require_POST
 def act(request: HttpRequest, pk: int, word: str) -> HttpResponse:
     """One of the buttons. Of two people who press together, the second is told who was first."""
     incident = _actable(request, pk)
+    wish = {name: str(value) for name, value in request.POST.items()}
     try:
-        moved = acts.perform(word, incident.pk, by=_actor(request), now=timezone.now())
+        moved = acts.perform(word, incident.pk, by=_actor(request), now=timezone.now(), wish=wish)
     except Refused as refused:
         return _acted(request, pk, _refusal(refused), messages.ERROR)
+    if moved.changed and wish.get("text"):
+        forget(request, pk)
     return _acted(request, pk, moved.text, messages.SUCCESS if moved.changed else messages.WARNING)
 
 
+@survives
 @require_POST
 def again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     """Send one message of the list once more."""
@@ -93,16 +100,18 @@ def again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     return _acted(request, pk, moved.text, messages.SUCCESS if moved.changed else messages.WARNING)
 
 
+@survives
 @require_POST
 def note(request: HttpRequest, pk: int) -> HttpResponse:
     incident = _actable(request, pk)
-    text = request.POST.get("text", "").replace("\r\n", "\n").strip()
+    try:
+        text = text_of(request.POST.dict())
+    except Refused as refused:
+        return _acted(request, pk, refused.message, messages.ERROR)
     if not text:
         return _acted(request, pk, "The note is empty: write something first.", messages.ERROR)
-    if len(text) > LONGEST:
-        long = f"The note was not kept: it has {len(text)} letters, {LONGEST} is the most."
-        return _acted(request, pk, long, messages.ERROR)
     moved = lifecycle.add_note(incident.pk, _actor(request), text, now=timezone.now())
+    forget(request, pk)
     return _acted(request, pk, moved.text, messages.SUCCESS)
 
 
@@ -126,23 +135,25 @@ def _refusal(refused: Refused) -> str:
 
 
 def _facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
-    return (
+    facts = (
         _status_facts(request, incident)
         | _timeline_facts(incident)
         | _delivery_facts(request, incident)
     )
+    return facts | (more.facts(incident, _person(request)) if facts["can_act"] else {})
 
 
 def _status_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     now, user = timezone.now(), _person(request)
-    offered = acts.offered(incident) if acts.may_act(user, incident) else []
+    can_act = acts.may_act(user, incident)
+    offered = acts.offered(incident, user) if can_act else []
     return {
         "section": "incidents",
         "now": now,
         "incident": incident,
         "situation": situation.situation(incident, now),
-        "can_act": bool(offered),
-        "buttons": [(word, acts.LABELS[word]) for word in offered],
+        "can_act": can_act,
+        "buttons": [(word, acts.label_of(word, incident, user)) for word in offered],
         "is_mine": incident.owner_id == user.pk,
         "is_anothers": incident.owner_id not in {None, user.pk},
     }
@@ -244,6 +255,7 @@ def _take(request: HttpRequest, holder: Answer, now: datetime) -> HttpResponse:
     word = request.POST.get("act", "acknowledge")
     by = Actor.person(holder.user, "link")
     try:
+        acts.LABELS[word]  # the rest is for whoever has signed in
         moved = acts.perform(word, holder.incident.pk, by=by, now=now)
     except KeyError:
         allowed = ", ".join(acts.LABELS)
@@ -266,12 +278,12 @@ def _say(
     context: dict[str, Any] = {"news": text, "code": code, "now": now, "holder": holder}
     if holder:
         incident = holder.incident
-        offered = acts.offered(incident)
+        offered = acts.offered(incident, holder.user)
         context |= {
             "incident": incident,
             "is_mine": incident.owner_id == holder.user.pk,
             "is_anothers": incident.owner_id not in {None, holder.user.pk},
-            "buttons": [(word, acts.LABELS[word]) for word in offered[:1]],
+            "buttons": [(word, acts.label_of(word, incident, holder.user)) for word in offered[:1]],
             "can_escalate": "escalate" in offered,
             "entry": _last_word(incident),
         }

@@ -127,14 +127,14 @@ TABLE = [
 @pytest.fixture
 def house(recorder: Recorder) -> House:
     """At noon alice was paged for it: by push at once, and again each minute."""
-    people = [make_user(name) for name in ("alice", "bob", "carol")]
-    team = make_team("Platform", *people)
-    policy = make_policy(team, *people[:2])
+    alice, bob, carol = (make_user(name) for name in ("alice", "bob", "carol"))
+    team = make_team("Platform", alice, bob, carol)
+    policy = make_policy(team, alice, bob)
     incident = make_incident(team, policy=policy)
     run_worker(NOON)
     recorder.take("topic-alice")
-    other = make_incident(team, policy=policy, state="acknowledged", owner=people[1])
-    return House(*people, Incident.objects.get(pk=incident.pk), other)
+    other = make_incident(team, policy=policy, state="acknowledged", owner=bob)
+    return House(alice, bob, carol, Incident.objects.get(pk=incident.pk), other)
 
 
 def bring_to(house: House, state: str) -> None:

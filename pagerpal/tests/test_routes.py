@@ -78,6 +78,15 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "incidents:resolve": (ANSWER, POST),
     "incidents:reopen": (ANSWER, POST),
     "incidents:escalate": (ANSWER, POST),
+    "incidents:unacknowledge": (ANSWER, POST),
+    "incidents:snooze": (ANSWER, POST),
+    "incidents:reassign": (ANSWER, POST),
+    "incidents:page": (ANSWER, POST),
+    "incidents:severity": (ANSWER, POST),
+    "incidents:merge": (ANSWER, POST),
+    "incidents:split": (ANSWER, POST),
+    "incidents:noise": (ANSWER, POST),
+    "incidents:together": (PEOPLE, POST),  # each sees and changes what is theirs
     # Alert sources. What takes alerts asks for a key and is open to whoever has one.
     "alertsources:alerts": (ALL, POST),
     "alertsources:alerts-of-kind": (ALL, POST),
