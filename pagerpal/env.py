@@ -89,6 +89,15 @@ def country(name: str) -> str:
     return value
 
 
+def topic(name: str) -> str:
+    """A topic of an ntfy server; empty when unset."""
+    value = text(name)
+    if value and not re.fullmatch(r"[-_A-Za-z0-9]{1,64}", value):
+        expected = "expected 1 to 64 letters, digits, hyphens and underscores"
+        raise ImproperlyConfigured(f"{name}={value!r}: {expected}")
+    return value
+
+
 def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """A comma-separated list."""
     value = text(name)

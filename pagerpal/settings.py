@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -196,11 +195,7 @@ ESCALATION_WORKER_ENABLED = env.flag("ESCALATION_WORKER_ENABLED", True)
 NTFY_BASE_URL = env.url("NTFY_BASE_URL", "https://ntfy.sh")
 NTFY_TOKEN = env.text("NTFY_TOKEN")
 # Where the buttons of push messages post to, for PagerPal to read; unset: to PagerPal itself.
-NTFY_ACK_TOPIC = env.text("NTFY_ACK_TOPIC")
-if not re.fullmatch(r"[-_A-Za-z0-9]{0,64}", NTFY_ACK_TOPIC):
-    raise ImproperlyConfigured(
-        "NTFY_ACK_TOPIC: expected 1 to 64 letters, digits, hyphens and underscores"
-    )
+NTFY_ACK_TOPIC = env.topic("NTFY_ACK_TOPIC")
 
 SMTP_HOST = env.text("SMTP_HOST")
 SMTP_PORT = env.integer("SMTP_PORT", 587, least=1, most=65535)

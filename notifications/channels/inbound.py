@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +13,7 @@ from django.conf import settings
 
 from notifications.channels import phones, sms_twilio
 from notifications.channels.texts import one_line
+from notifications.replies import UNKNOWN, parse
 
 ID = re.compile(r"[\x21-\x7e]{1,200}")
 # A sender to which a telephone can write back; one with a name has no number.
@@ -54,11 +55,11 @@ def texts_are_read() -> bool:
 # --- Twilio --------------------------------------------------------------------------------------
 def of_twilio(posted: Mapping[str, str]) -> Iterator[Heard]:
     """The message in a request that Twilio made; none where it is about something else."""
-    text = posted.get("OptOutType") or posted.get("ButtonPayload") or posted.get("ButtonText")
+    words = ("OptOutType", "ButtonPayload", "ButtonText", "Body")
     yield from _by_twilio(
         posted.get("MessageSid") or posted.get("SmsSid") or "",
         posted.get("From", ""),
-        text or posted.get("Body", ""),
+        _clearest([posted.get(word, "") for word in words]),
         replied_to=posted.get("OriginalRepliedMessageSid", ""),
     )
 
@@ -102,14 +103,19 @@ def _content(one: Mapping[str, Any]) -> tuple[str, str, str]:
     if isinstance(message, Mapping):
         context = message.get("context")
         replied_to = str(context.get("id") or "") if isinstance(context, Mapping) else ""
-        words = (message.get(name) for name in ("payload", "id", "text", "title"))
-        return WHATSAPP, str(next((word for word in words if word), "")), replied_to
+        words = ("payload", "id", "title", "text")
+        return WHATSAPP, _clearest([str(message.get(word) or "") for word in words]), replied_to
     return ("sms", str(one["text"] or ""), "") if "text" in one else ("", "", "")
 
 
 # --- Both ----------------------------------------------------------------------------------------
 def _is_whole(name: str, number: str) -> bool:
     return bool(ID.fullmatch(name) and phones.E164.fullmatch(number))
+
+
+def _clearest(texts: Sequence[str]) -> str:
+    """Of what a button may say, the first that means anything; else the last, what it shows."""
+    return next((text for text in texts if parse(text).act != UNKNOWN), texts[-1])
 
 
 def _objects(value: Any) -> Iterable[Mapping[str, Any]]:

@@ -112,6 +112,7 @@ def test_infobip_hands_over_many(client: Client, alice: User, upstairs: Upstairs
         {"type": "TEXT", "text": "ack 12"},
         {"type": "BUTTON", "text": "Acknowledge", "payload": "acknowledge:12"},
         {"type": "INTERACTIVE_BUTTON_REPLY", "id": "12a", "title": "Acknowledge"},
+        {"type": "INTERACTIVE_BUTTON_REPLY", "id": "button-1", "title": "Ack 12"},
     ],
 )
 def test_whatsapp_by_infobip(
@@ -139,6 +140,7 @@ def test_a_button_of_whatsapp_by_twilio_is_about_its_message(
     recorder.take_all()
     fields = {
         "From": f"whatsapp:{NUMBER}",
+        "ButtonPayload": "button_1",
         "ButtonText": "Acknowledge",
         "OriginalRepliedMessageSid": stored(page).provider_id,
     }
