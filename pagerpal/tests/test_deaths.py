@@ -12,8 +12,10 @@ import pickle
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import psutil
 import pytest
@@ -112,14 +114,18 @@ def caller_of(ntfy: NtfyServer, pool: Pool) -> int:
     port = int(ntfy.url.rsplit(":", 1)[1])
 
     def find() -> int | None:
-        for pid in pool.workers:
-            for at in psutil.Process(pid).net_connections("tcp"):
-                if at.raddr and at.raddr.port == port and at.status == psutil.CONN_ESTABLISHED:
-                    return pid
+        for process in psutil.Process(pool.sentinel).children():  # some are new by now
+            with suppress(psutil.NoSuchProcess):
+                if any(_is_open_to(port, at) for at in process.net_connections("tcp")):
+                    return int(process.pid)
         return None
 
     found: int = wait_until(find, why="no worker is calling")
     return found
+
+
+def _is_open_to(port: int, at: Any) -> bool:
+    return bool(at.raddr) and at.raddr.port == port and at.status == psutil.CONN_ESTABLISHED
 
 
 def beats(on: Site) -> None:
