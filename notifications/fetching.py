@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from notifications import inbound, pressed
@@ -84,7 +85,10 @@ def _source(
 
 def ask_soon(now: datetime) -> int:
     """Have a worker look where it is time to; says how many tasks were queued."""
-    return kick(TASK) if is_due(now) else 0
+    if not is_due(now):
+        return 0
+    with transaction.atomic():
+        return kick(TASK)
 
 
 def is_due(now: datetime) -> bool:
@@ -105,7 +109,7 @@ def _answerable(now: datetime) -> list[tuple[Source, datetime]]:
         return []
     states = ProviderState.objects.filter(provider__in=names, last_taken_at__gt=now - LATER)
     taken = dict(states.values_list("provider", "last_taken_at"))
-    lasts = [(one, [taken[name] for name in one.providers if name in taken]) for one in found]
+    lasts = [(one, [at for name in one.providers if (at := taken.get(name))]) for one in found]
     return [(source, max(times)) for source, times in lasts if times]
 
 

@@ -351,6 +351,22 @@ def test_twilio_is_asked_for_what_people_wrote(twilio: Mailbox, told: list[dict[
     assert query == {"To": ["+14155550100"], "DateSent>": ["2026-11-23"], "PageSize": ["40"]}
 
 
+def test_what_twilio_refuses_is_asked_for_again(
+    twilio: Mailbox, told: list[dict[str, Any]]
+) -> None:
+    twilio.listed = [by_twilio("12a", NOON)]
+    said = '{"code": 20003, "message": "Authenticate", "status": 401}'
+    for number, fault in enumerate([Reply(401, said), Reply(200, "[]"), Reply(502, "<html>")]):
+        twilio.fault = fault
+        fetch(NOON + minutes(6 * number))
+    assert Inbox.objects.get().failures == 3
+
+    twilio.fault = None
+    fetch(NOON + minutes(18))
+
+    assert [said["reply"].numbers for said in told] == [(12,)]
+
+
 def test_a_service_of_twilio_and_whatsapp_are_asked_too(
     twilio: Mailbox, told: list[dict[str, Any]], settings: Any
 ) -> None:
