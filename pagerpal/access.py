@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
@@ -17,7 +13,6 @@ from django.contrib.auth.password_validation import (
     validate_password,
 )
 from django.contrib.auth.views import LoginView, LogoutView
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -27,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from pagerpal import first_run, peers, throttle
+from pagerpal import first_run, known_browsers, peers, second_factor, second_step, throttle
 from schedules.forms import ZoneSelect
 from schedules.models import User, validate_zone
 
@@ -40,8 +35,6 @@ TOO_MANY = (
 TOO_MANY_TRIES = (
     "Too many tries. Wait 15 minutes, or ask for a new password: that ends the wait at once."
 )
-KNOWN_FOR = timedelta(days=365)
-KNOWN_SALT = "pagerpal.known_browser"
 
 
 class SignInForm(AuthenticationForm):
@@ -58,7 +51,7 @@ class SignInForm(AuthenticationForm):
         assert self.request  # noqa: S101  the view gives it
         email = str(self.cleaned_data.get("username", ""))
         peer = peers.network_of(peers.address_of(self.request))
-        known = _known_browser(self.request, email)
+        known = known_browsers.number_of(self.request, email)
         now = timezone.now()
         if known:
             limit, key = throttle.PER_BROWSER, known
@@ -162,42 +155,20 @@ def _make_first_admin(request: HttpRequest) -> HttpResponse:
 
 
 class SignInView(LoginView):
+    """The password; then, for whoever has one, the second step."""
+
     form_class = SignInForm
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """A cookie tells this browser from strangers, who cannot use up its tries."""
-        response = super().form_valid(form)
-        token = signing.dumps(
-            [_account(form.get_user().email), secrets.token_hex(8)], salt=KNOWN_SALT
-        )
-        response.set_cookie(
-            settings.KNOWN_BROWSER_COOKIE_NAME,
-            token,
-            max_age=KNOWN_FOR,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
-        return response
+        user: User = form.get_user()
+        if second_factor.is_on(user):
+            return second_step.ask(self.request, user, self.get_success_url())
+        return known_browsers.remember(super().form_valid(form), user)
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response = super().form_invalid(form)
         response.status_code = 429 if form.is_refused else 200
         return response
-
-
-def _known_browser(request: HttpRequest, email: str) -> str:
-    """The number of the browser, if this account was signed in there; empty otherwise."""
-    token = request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, "")
-    try:
-        account, number = signing.loads(token, salt=KNOWN_SALT, max_age=KNOWN_FOR)
-    except (signing.BadSignature, TypeError, ValueError):
-        return ""
-    return str(number) if account == _account(email) else ""
-
-
-def _account(email: str) -> str:
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()[:24]
 
 
 _sign_in = SignInView.as_view()

@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from pagerpal import password_links, peers, sign_ins, throttle
+from pagerpal import password_links, peers, second_factor, sign_ins, throttle
 from pagerpal.password_links import INVITATION, BadLink
 from schedules.models import User
 
@@ -135,6 +135,8 @@ def shown(request: HttpRequest, **extra: Any) -> HttpResponse:
         "section": "me",
         "change": ChangePasswordForm(user=user),
         "sign_ins": sign_ins.of(user),
+        "second_factor": second_factor.is_on(user),
+        "codes_left": second_factor.codes_left(user),
         "own_key": request.session.session_key,
         **extra,
     }
@@ -196,6 +198,11 @@ def invite(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied("Admins make these links.")
     person = get_object_or_404(User, pk=pk, is_active=True)
     context: dict[str, Any] = {"person": person, "can_mail": password_links.can_mail()}
+    context["second_factor"] = second_factor.is_on(person)
+    if "second-step-off" in request.POST and person != request.user:
+        second_factor.switch_off(person)
+        messages.success(request, f"{person} signs in without the second step now.")
+        return redirect("invite", pk)
     if request.method == "POST":
         context["link"] = password_links.make(person, INVITATION)
         context["is_mailed"] = context["can_mail"] and "mail" in request.POST

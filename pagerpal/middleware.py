@@ -7,11 +7,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from pagerpal import sign_ins
+from pagerpal import second_step, sign_ins
 
 # Answers and alerts come from nobody who has signed in. When the database is away these views say
 # so themselves, and a cookie that happens to come along must not ask it first.
 WITHOUT_A_PERSON = ("/a/", "/in/", "/api/v1/alerts")
+
+
+# What an admin who has yet to set up the second step may open.
+SET_UP = ("/me/account", "/login", "/logout", "/health")
 
 
 class PersonsTimeZone:
@@ -27,6 +31,8 @@ class PersonsTimeZone:
         # Only a request with a session cookie can have a person: health checks cost no query.
         if "sessionid" in "".join(request.COOKIES) and request.user.is_authenticated:
             sign_ins.seen(request, now=timezone.now())
+            if not request.path_info.startswith(SET_UP) and second_step.is_missing(request):
+                return second_step.insist(request)
             with timezone.override(ZoneInfo(request.user.time_zone)):
                 return self.get_response(request)
         return self.get_response(request)

@@ -1,4 +1,4 @@
-"""The rows of the wiring: workers that are alive, sign-ins, and tries to sign in."""
+"""The rows of the wiring: workers that are alive, sign-ins and what guards them."""
 
 from django.conf import settings
 from django.db import models
@@ -54,3 +54,35 @@ class TryCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tries} tries since {self.began_at:%Y-%m-%d %H:%M} UTC"
+
+
+class SecondFactor(models.Model):
+    """An app on somebody's phone, whose codes they enter after the password."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_factor"
+    )
+    secret = models.CharField(max_length=64)
+    # No code works twice: the last one that did was of this half minute.
+    last_step = models.BigIntegerField(default=0)
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"second factor of {self.user}"
+
+
+class RecoveryCode(models.Model):
+    """A code that stands in for the app, once; it is deleted by its use."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes"
+    )
+    code_hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "code_hash"], name="recovery_code_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user}"

@@ -60,6 +60,8 @@ CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 SESSION_COOKIE_NAME = "__Host-sessionid" if SESSION_COOKIE_SECURE else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if SESSION_COOKIE_SECURE else "csrftoken"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known" if SESSION_COOKIE_SECURE else "known"
+# Admins without an app for the second step of signing in get no further than to set it up.
+ADMINS_NEED_SECOND_STEP = env.flag("ADMINS_NEED_SECOND_STEP", False)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0

@@ -6,7 +6,7 @@ from django.urls import include, path
 from incidents.answer_all import answer_all
 from incidents.views import answer
 from notifications import hooks
-from pagerpal import access, account, health_views
+from pagerpal import access, account, health_views, second_step
 from pagerpal.dashboard import dashboard
 
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     *hooks.urlpatterns,
     *access.urlpatterns,
     *account.urlpatterns,
+    *second_step.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
 ]

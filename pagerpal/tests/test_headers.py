@@ -107,8 +107,19 @@ def test_no_page_asks_a_browser_for_what_the_policy_forbids(visit: Visit) -> Non
 
     for path in (
         *("/dashboard", "/incidents", f"/incidents/{incident.pk}", "/incidents/raise", "/calendar"),
-        *("/alert-sources", f"/alert-sources/{source.pk}", "/me", "/me/account", "/admin/"),
-        *(f"/people/{root.pk}/link", "/admin/schedules/team/", "/admin/schedules/override/add/"),
+        *(
+            "/alert-sources",
+            f"/alert-sources/{source.pk}",
+            "/me",
+            "/me/account",
+            "/me/account/second-step",
+        ),
+        *(
+            "/admin/",
+            f"/people/{root.pk}/link",
+            "/admin/schedules/team/",
+            "/admin/schedules/override/add/",
+        ),
         f"/admin/schedules/team/{team.pk}/change/",
         f"/admin/schedules/user/{root.pk}/change/",
         f"/admin/schedules/rotation/{rotation.pk}/change/",

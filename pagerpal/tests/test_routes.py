@@ -52,12 +52,16 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "forgotten": (ALL, GET),
     "choose_password": (ALL, GET),  # the token says who it is
     "account": (PEOPLE, GET),
+    "second_step": (ALL, GET),  # the session says who has given the password
+    "second_step_set_up": (PEOPLE, GET),
+    "second_step_change": (PEOPLE, POST),
     "change_password": (PEOPLE, POST),
     "sign_out_everywhere": (PEOPLE, POST),
     "invite": (ADMINS, GET),
     "health": (ALL, GET),
     "health-live": (ALL, GET),
     "answer": (ALL, GET),  # the token says who it is
+    "answer_all": (ALL, GET),  # the same
     "infobip-receipts": (ALL, POST),  # signed or with a token: refused without, whoever asks
     "infobip-inbound": (ALL, POST),
     "twilio-status": (ALL, POST),
@@ -265,6 +269,7 @@ def address_of(name: str, world: World) -> str:
     """The address of the route for the team's own objects."""
     given: dict[str, Callable[[], list[Any]]] = {
         "answer": lambda: ["junk"],
+        "answer_all": lambda: ["junk"],
         "choose_password": lambda: ["junk"],
         "invite": lambda: [world["schedules_user"].pk],
         "notifications:got_it": lambda: ["junk"],
@@ -337,7 +342,7 @@ BY_TOKEN = {
     name for name in PAGES
     if name.startswith(("infobip", "twilio"))
     or name in {
-        "answer", "choose_password", "notifications:got_it", "schedules:feed", "alertsources:in",
+        "answer", "answer_all", "choose_password", "notifications:got_it", "schedules:feed", "alertsources:in",
         "alertsources:alerts", "alertsources:alerts-of-kind", "alertsources:opsgenie",
         "alertsources:opsgenie-act",
     }
@@ -358,10 +363,10 @@ ABSENT = {
 }  # fmt: skip
 
 
-# Tried in test_access and test_account: they end in a redirect to the login page, or begin there.
+# They end in a redirect to the login page, or begin there: other tests try them.
 APART = {
-    "logout", "sign_out_everywhere", "admin:logout", "admin:login", "admin:password_change",
-    "admin:password_change_done",
+    "logout", "second_step", "sign_out_everywhere",
+    "admin:logout", "admin:login", "admin:password_change", "admin:password_change_done",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
-from pagerpal import migrating
+from pagerpal import migrating, second_factor, throttle
 from schedules.models import User
 
 
@@ -32,6 +32,12 @@ class Command(BaseCommand):
             help="Make a password and print it. A new person gets one in any case.",
         )
 
+        parser.add_argument(
+            "--without-second-step",
+            action="store_true",
+            help="For whoever lost the phone: no code is asked for any more after the password.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         email = _clean_email(options["email"])
         migrating.bring_up_to_date(verbosity=0)
@@ -45,6 +51,9 @@ class Command(BaseCommand):
         if password:
             user.set_password(password)
         user.save()
+        throttle.forget(throttle.PER_ACCOUNT, email)
+        if options["without_second_step"] and second_factor.switch_off(user):
+            self.stdout.write("The second step is off.")
         self.stdout.write(_what_happened(user, is_new=is_new, was_admin=was_admin))
         if not options["password_stdin"] and password:
             self.stdout.write(f"Password, shown this once: {password}")
