@@ -41,6 +41,8 @@ PLAN_AGAIN_AFTER = timedelta(seconds=30)
 # While it goes on failing, people are paged without a plan this often. Not the policy's own time:
 # the policy may be what cannot be read.
 PLAIN_AGAIN_AFTER = timedelta(minutes=15)
+# Of one team at a time, before they are told.
+MOST_ALIKE = 9
 PLAIN = "plain"
 NOTHING = outbox.Written(0, None, None)
 HIGH = Incident.Urgency.HIGH
@@ -96,11 +98,27 @@ def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
     return None
 
 
-def _candidates(team_id: int, severity: str, now: datetime) -> list[Incident]:
+def run_alike(first: Stepped, now: datetime, books: Books | None = None) -> list[Stepped]:
+    """Handle some more that are due and like the one just handled: of its team, as severe.
+
+    In a storm most of them page the same people, whom one message then tells of all. Few enough
+    that no other team waits long.
+    """
+    like = Incident.objects.filter(pk=first.incident_id).values_list("team_id", "severity").first()
+    if like is None:
+        return []
+    found = _candidates(*like, now, most=MOST_ALIKE * settings.WORKERS)[:MOST_ALIKE]
+    newest_first = sorted(found, key=lambda one: (one.opened_at, one.pk), reverse=True)
+    return [stepped for one in newest_first if (stepped := _run(one, now, books))]
+
+
+def _candidates(
+    team_id: int, severity: str, now: datetime, *, most: int | None = None
+) -> list[Incident]:
     """The newest few; each worker begins at another of them, so that they seldom meet."""
     due = Incident.objects.due(now).filter(team_id=team_id, severity=severity)
     newest = due.select_related("team", "policy").order_by("-opened_at", "-pk")
-    found = list(newest[: settings.WORKERS])
+    found = list(newest[: most or settings.WORKERS])
     random.shuffle(found)
     return found
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from incidents import engine, gaps, handovers
 from incidents.rounds import Job
-from notifications import dispatch, inbound, receipts, reminders
+from notifications import dispatch, inbound, outbox, receipts, reminders
 from notifications.kicks import SEND_DUE, kick
 from schedules import records
 from schedules.turns import turn
@@ -34,18 +34,33 @@ JOBS = (
 
 
 def run_due_steps() -> None:
-    """Plan due incidents, the worst first, and send one message of each at once."""
+    """Plan due incidents, the worst first, and send one message of each at once.
+
+    Those of one team are planned together, as in a storm one message may tell of them all.
+    """
     started = time.monotonic()
     books: engine.Books = {}
     while time.monotonic() - started < TAKE_FOR:
         with turn():
-            stepped = engine.run_best_due(timezone.now(), books)
-        if stepped is None:
+            now = timezone.now()
+            first = engine.run_best_due(now, books)
+            stepped = [first, *engine.run_alike(first, now, books)] if first else []
+        if not stepped:
             return
-        if stepped.first_pk is not None:
-            if stepped.rows > 1:
-                kick(SEND_DUE)
-            left = SEND_UNTIL - (time.monotonic() - started)
-            dispatch.send_one(stepped.first_pk, now=timezone.now(), seconds=min(LONGEST_SEND, left))
+        _send([one.first_pk for one in stepped if one.first_pk is not None], started)
     if due := engine.count_due(timezone.now()):
         kick(engine.RUN_DUE_STEPS, due=due)
+
+
+def _send(pks: list[int], started: float) -> None:
+    """Send these, and leave to the other workers what else they can begin with."""
+    if not pks:
+        return
+    if outbox.has_due(timezone.now(), most=len(pks) + 1) > len(pks):
+        kick(SEND_DUE)
+    for place, pk in enumerate(pks):
+        left = SEND_UNTIL - (time.monotonic() - started)
+        if place and time.monotonic() - started >= TAKE_FOR:
+            kick(SEND_DUE, due=len(pks) - place)
+            return
+        dispatch.send_one(pk, now=timezone.now(), seconds=min(LONGEST_SEND, left))

@@ -14,7 +14,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
-from notifications import address_limits, breaker, bundles, claims, messages, providers, settling
+from notifications import (
+    address_limits,
+    breaker,
+    bundles,
+    claims,
+    messages,
+    providers,
+    settling,
+    tries,
+)
 from notifications.channels.base import (
     Deadline,
     Message,
@@ -37,6 +46,8 @@ State = Notification.State
 
 # A minute less than the day for which WhatsApp takes an answer in free words.
 CONVERSATION = timedelta(hours=23, minutes=59)
+# Not so many that others wait long for the database.
+SETTLED_AT_ONCE = 10
 # How often to look anew when others were faster with every row found.
 LOOKS = 3
 
@@ -64,7 +75,7 @@ def send_one(pk: int, *, now: datetime, seconds: float) -> bool:
     """Send this row, if it can be claimed; False when it cannot. Takes `seconds` at most."""
     if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
         return False
-    found = claims.heads(Notification.objects.filter(pk=pk))
+    found = claims.heads(Notification.objects.filter(pk=pk, state=State.PENDING))
     if not found:
         return False
     with turn():
@@ -202,9 +213,10 @@ def _carry_out(claim: _Claim, *, now: datetime, seconds: float) -> None:
     ended = now + timedelta(seconds=round(took))
     with turn():
         settling.settle(row, result, now=ended, patience=max(1.0, seconds - took))
-    for member in claim.members:
+    results = [(one, _of_member(one, result)) for one in claim.members]
+    for place in range(0, len(results), SETTLED_AT_ONCE):
         with turn():
-            settling.settle(member, _of_member(member, result), now=ended)
+            settling.settle_members(results[place : place + SETTLED_AT_ONCE], now=ended)
 
 
 def _of_member(member: Notification, result: Result) -> Result:
@@ -258,7 +270,7 @@ def _obstacle(row: Notification) -> str:
         return f"{row.team_channel} is switched off"
     if row.contact_method is not None and not row.contact_method.is_on:
         return "this address was switched off"
-    if settling.is_needless(row):
+    if tries.is_needless(row):
         return "not needed: another page has been taken"
     missing = missing_for(row.channel) if settings.NOTIFICATION_SENDING_ENABLED else []
     return f"{kind.label} is off: {remedy(missing)}" if missing else ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 
-from notifications import awaiting, breaker, outbox, providers
+from notifications import awaiting, breaker, outbox, providers, tries
 from notifications.channels.base import Message, Receipt, Report, SendError
 from notifications.channels.texts import one_line
 from notifications.kicks import SEND_DUE, kick
@@ -24,7 +24,6 @@ from notifications.models import (
     DeliveryEvent,
     Notification,
     TeamChannel,
-    Urgency,
 )
 from notifications.signals import notification_settled, still_wanted, threads_touched
 from schedules.inserts import insert
@@ -35,13 +34,8 @@ State = Notification.State
 Purpose = Notification.Purpose
 Kind = DeliveryEvent.Kind
 
-# After the first, second ... failed try.
-PAUSES = (5.0, 20.0, 60.0, 180.0)
-TRY_FOR = timedelta(minutes=10)
 LAST_HOPE_EVERY = timedelta(seconds=60)
-# What is said once, and not to wake anybody, is tried with patience for as long as it is true.
-PATIENT_PAUSE = timedelta(minutes=15)
-# ... and lets the address that stands in for it finish first, so that both do not say it.
+# What is said once lets the address that stands in for it finish first: both do not say it.
 GIVE_WAY_FOR = timedelta(seconds=30)
 ALL = Q()
 LAPSED = "no result: the process that sent it has died, so it may have arrived"
@@ -84,6 +78,23 @@ def settle(attempt: Notification, result: Result, *, now: datetime, patience: fl
                 raise  # the lease will lapse
             connection.close_if_unusable_or_obsolete()
             time.sleep(0.2)
+
+
+def settle_members(results: Sequence[tuple[Notification, Result]], *, now: datetime) -> None:
+    """Write what became of some that went with another, in one transaction; else one by one."""
+
+    def together() -> None:
+        with transaction.atomic():
+            _touch_all([attempt for attempt, _ in results])
+            for attempt, result in results:
+                _settle(attempt, result, now, tells=True)
+
+    try:
+        repeat_on_conflict(together)
+    except Exception:
+        log.exception("settling %s notifications at once failed; one by one now", len(results))
+        for attempt, result in results:
+            settle(attempt, result, now=now)
 
 
 def _settle_and_tell(attempt: Notification, result: Result, now: datetime) -> None:
@@ -135,15 +146,10 @@ def put_off(pk: int, *, until: datetime, now: datetime) -> None:
     row = Notification.objects.select_related("user", "team_channel").filter(pk=pk).first()
     if row is None:
         return
-    if row.first_tried_at and (_goes_on(row) or now - row.first_tried_at < TRY_FOR):
+    if row.first_tried_at and (tries.goes_on(row) or now - row.first_tried_at < tries.TRY_FOR):
         Notification.objects.due(now).filter(pk=pk, cancelled_at=None).update(due_at=until)
         return
     repeat_on_conflict(lambda: _put_off(row, until, now))
-
-
-def _goes_on(row: Notification) -> bool:
-    """Whether ten minutes of trouble are no reason to give it up: see `_is_exhausted`."""
-    return row.attempts >= FULL_TRIES or row.is_said_once
 
 
 def _put_off(row: Notification, until: datetime, now: datetime) -> None:
@@ -192,7 +198,7 @@ def _reset(row: Notification, now: datetime) -> None:
         # It may have arrived: said once means that no other address says it as well.
         if mine.attempts == 1 and not mine.is_said_once:
             _pull_forward(rows, LAPSED)
-        if _is_exhausted(mine, now):
+        if tries.is_exhausted(mine, now):
             _give_up(rows, SendError(LAPSED))
         else:
             _wait(rows, now, Kind.LAPSED, LAPSED)
@@ -253,7 +259,7 @@ def _undelivered(rows: _Rows, text: str) -> None:
         _close(rows, State.FAILED, Kind.FAILED, text)
         return
     mine.settled_at = None
-    other = "" if _is_exhausted(mine, now) else providers.at_once_after(mine)
+    other = "" if tries.is_exhausted(mine, now) else providers.at_once_after(mine)
     if other:
         _wait(rows, now, Kind.REFUSED, text, provider=other)
         kick(SEND_DUE)
@@ -292,7 +298,7 @@ def _failed(rows: _Rows, error: SendError, *, was_called: bool = True) -> None:
     """Another provider at once; without one the person's next method, and another try later."""
     mine, now = rows.mine, rows.now
     kind = Kind.REFUSED if error.permanent else Kind.RETRY
-    may_turn = (was_called or not error.permanent) and not _is_exhausted(mine, now)
+    may_turn = (was_called or not error.permanent) and not tries.is_exhausted(mine, now)
     other = providers.at_once_after(mine) if may_turn else ""
     # Where time was lost already, the next method need not wait for the other provider.
     pulls = (error.timed_out or not other) and _is_first_round(mine)
@@ -302,10 +308,10 @@ def _failed(rows: _Rows, error: SendError, *, was_called: bool = True) -> None:
         kick(SEND_DUE)
         return
     other = providers.in_a_while_after(mine, refused=error.permanent) if may_turn else ""
-    due_at = now + _pause(mine, error.retry_after)
+    due_at = now + tries.pause(mine, error.retry_after)
     if has_pulled and mine.is_said_once:
         due_at = max(due_at, now + GIVE_WAY_FOR)
-    if not other or _is_exhausted(mine, due_at):
+    if not other or tries.is_exhausted(mine, due_at):
         _give_up(rows, error)
     else:
         _wait(rows, due_at, kind, error.text, provider=other)
@@ -347,7 +353,7 @@ def _give_up(rows: _Rows, error: SendError) -> None:
         _fail_repeats(rows, error.text)
     if error.is_gone:
         _switch_off(mine, error.text, now)
-    if _is_last_hope(mine):
+    if tries.is_last_hope(mine):
         mine.attempts = max(mine.attempts, FULL_TRIES)
         text = f"{error.text}; nobody else was reached, so it is tried each minute"
         _wait(rows, now + LAST_HOPE_EVERY, Kind.RETRY, text, provider=providers.in_turn(mine))
@@ -361,59 +367,6 @@ def _switch_off(mine: Notification, why: str, now: datetime) -> None:
         return
     on = TeamChannel.objects.filter(pk=mine.team_channel_id, is_on=True)
     on.update(is_on=False, off_reason=f"{now:%d %b %Y %H:%M} UTC: {one_line(why)}"[:200])
-
-
-def _is_exhausted(mine: Notification, next_try_at: datetime) -> bool:
-    if mine.void_at is not None:
-        return next_try_at >= mine.void_at
-    began = mine.first_tried_at or next_try_at
-    return mine.attempts >= FULL_TRIES or next_try_at - began >= TRY_FOR
-
-
-def _pause(mine: Notification, retry_after: float | None) -> timedelta:
-    """Growing, and not the same for all: a provider that comes back is not stormed."""
-    if retry_after is not None:
-        return timedelta(seconds=retry_after * random.uniform(1.0, 1.1))  # noqa: S311
-    rounds = -(-max(mine.attempts, 1) // len(providers.order(mine.channel)))
-    planned = PAUSES[min(rounds, len(PAUSES)) - 1]
-    if mine.is_said_once and mine.attempts >= FULL_TRIES:
-        planned = PATIENT_PAUSE.total_seconds()
-    return timedelta(seconds=planned * random.uniform(0.8, 1.2))  # noqa: S311
-
-
-def _is_last_hope(mine: Notification) -> bool:
-    """Whether this is a page of high urgency that no other message of its thread stands in for.
-
-    Of several to the same address one goes on. Once in its last tries, only a page that a
-    provider took ends them.
-    """
-    facts = mine.context
-    if mine.purpose != Purpose.PAGE or facts.get("urgency") != Urgency.HIGH or "again_by" in facts:
-        return False
-    if mine.user_id is None:
-        return False  # a room wakes nobody
-    instead = Q(state__in=TAKEN)
-    if mine.attempts <= FULL_TRIES:
-        unfinished = Q(state__in=UNFINISHED)
-        instead |= unfinished & Q(attempts__lt=FULL_TRIES)
-        instead |= unfinished & Q(channel=mine.channel, address=mine.address)
-    return not _pages_beside(mine).filter(instead).exists()
-
-
-def is_needless(mine: Notification) -> bool:
-    """Whether a claimed row was in its last tries and another page has been taken since."""
-    return (
-        mine.purpose == Purpose.PAGE
-        and mine.attempts > FULL_TRIES
-        and "again_by" not in mine.context
-        and _pages_beside(mine).taken().exists()
-    )
-
-
-def _pages_beside(mine: Notification) -> Any:
-    """Those to people: what a room was told has reached nobody."""
-    pages = Notification.objects.filter(thread=mine.thread, purpose=Purpose.PAGE)
-    return pages.filter(user__isnull=False).exclude(pk=mine.pk)
 
 
 def _pull_forward(rows: _Rows, why: str) -> bool:
@@ -491,6 +444,11 @@ def _clear(mine: Notification, now: datetime) -> None:
 def _touch(row: Notification, tells: bool = True) -> None:
     if tells and _is_heard(row):
         threads_touched.send(sender=Notification, threads=[row.thread])
+
+
+def _touch_all(rows: Iterable[Notification]) -> None:
+    if threads := sorted({row.thread for row in rows if _is_heard(row)}):
+        threads_touched.send(sender=Notification, threads=threads)
 
 
 def _is_heard(row: Notification) -> bool:
