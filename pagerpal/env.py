@@ -104,6 +104,14 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if value else list(default)
 
 
+def words_of(name: str, known: tuple[str, ...]) -> list[str]:
+    """A comma-separated list of some of these."""
+    found = words(name)
+    if unknown := [word for word in found if word not in known]:
+        raise ImproperlyConfigured(f"{name}={unknown[0]!r}: expected some of {', '.join(known)}")
+    return found
+
+
 def rates(name: str) -> dict[str, tuple[int, int]]:
     """`sms=5/30,ntfy=10/60`: by name, how many a minute and how many an hour, both at least 1."""
     found = {}

@@ -225,6 +225,10 @@ INFOBIP_WHATSAPP_SENDER = env.text("INFOBIP_WHATSAPP_SENDER")
 # The name and the language of the same at Infobip.
 INFOBIP_WHATSAPP_TEMPLATE = env.text("INFOBIP_WHATSAPP_TEMPLATE")
 INFOBIP_WHATSAPP_LANGUAGE = env.text("INFOBIP_WHATSAPP_LANGUAGE", "en")
+# Its quick replies, in order: what each of them does.
+INFOBIP_WHATSAPP_BUTTONS = env.words_of(
+    "INFOBIP_WHATSAPP_BUTTONS", ("acknowledge", "resolve", "escalate")
+)
 # Unset: the endpoint for receipts does not exist.
 INFOBIP_RECEIPT_TOKEN = env.text("INFOBIP_RECEIPT_TOKEN")
 _has_twilio = bool(TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)

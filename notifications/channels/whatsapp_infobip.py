@@ -44,11 +44,17 @@ def _entry(message: Message, number: str) -> dict[str, Any]:
 
 
 def _template(message: Message, name: str) -> dict[str, Any]:
-    placeholders = short_texts.variables(message)
+    values: dict[str, Any] = {"body": {"placeholders": short_texts.variables(message)}}
+    if buttons := settings.INFOBIP_WHATSAPP_BUTTONS:
+        # What the template has must be there, whatever this message is about.
+        number = message.headers.get("X-PagerPal-Incident", "")
+        values["buttons"] = [
+            {"type": "QUICK_REPLY", "parameter": f"{word} {number}".strip()} for word in buttons
+        ]
     return {
         "templateName": name,
         "language": settings.INFOBIP_WHATSAPP_LANGUAGE,
-        "templateData": {"body": {"placeholders": placeholders}},
+        "templateData": values,
     }
 
 

@@ -159,7 +159,10 @@ class PhoneCompany(Provider):
         content = entry["content"]
         names = re.compile(r"[a-z0-9_]{1,512}")
         check(content, {"templateName": names, "language": ID, "templateData": dict}, {})
-        check(content["templateData"], {"body": dict}, {})
+        check(content["templateData"], {"body": dict}, {"buttons": list})
+        for button in content["templateData"].get("buttons", []):
+            payloads = re.compile(r".{1,128}")
+            check(button, {"type": re.compile("QUICK_REPLY"), "parameter": payloads}, {})
         check(content["templateData"]["body"], {"placeholders": list}, {})
         values = content["templateData"]["body"]["placeholders"]
         _check_variables(values)

@@ -12,6 +12,7 @@ import pytest
 
 from notifications.channels import infobip, phones, twilio
 from notifications.channels.base import Deadline, Message, Receipt, SendError, registry
+from notifications.replies import parse
 from notifications.tests.phone_companies import (
     API_KEY,
     NUMBER,
@@ -157,6 +158,26 @@ def test_whatsapp_takes_the_template_else(
     assert "[critical] Disk full on db-6 (#412)" in sent.text
     assert "https://pager.example.org/a/t0ken" in sent.text
     assert "Since 03:00" not in sent.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "numbers"), [({"X-PagerPal-Incident": "412"}, (412,)), ({}, ())]
+)
+def test_a_button_of_whatsapp_says_what_its_press_is_about(
+    company: PhoneCompany,
+    templates: None,
+    settings: Any,
+    headers: dict[str, str],
+    numbers: tuple[int, ...],
+) -> None:
+    settings.INFOBIP_WHATSAPP_BUTTONS = ["acknowledge", "escalate"]
+
+    send("whatsapp_infobip", message(headers=headers))
+
+    buttons = company.taken[0].body["content"]["templateData"]["buttons"]
+    pressed = [parse(button["parameter"]) for button in buttons]
+    said = [(reply.act, reply.numbers) for reply in pressed]
+    assert said == [("acknowledge", numbers), ("escalate", numbers)]
 
 
 @pytest.mark.parametrize("slug", ALL)

@@ -30,6 +30,7 @@ def test_a_value_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
         ("DATABASE_URL", "mysql://x/y", lambda: env.database("DATABASE_URL", "")),
         ("PHONE_REGION", "Switzerland", lambda: env.country("PHONE_REGION")),
         ("NTFY_ACK_TOPIC", "a topic", lambda: env.topic("NTFY_ACK_TOPIC")),
+        ("BUTTONS", "ack,snooze", lambda: env.words_of("BUTTONS", ("ack", "resolve"))),
         ("PAUSE", "-1", lambda: env.seconds("PAUSE", 1)),
     ],
 )
