@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Count
 
-from notifications.models import Notification
+from notifications.models import DeliveryEvent, Notification
+from schedules.models import User
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -108,3 +110,16 @@ def _under_way(kind: str, address: str, now: datetime) -> int:
         cursor.execute(UNDER_WAY, [address, kind, at])
         (number,) = cursor.fetchone()
     return int(number)
+
+
+def waiting(user: User, now: datetime) -> dict[int | None, int]:
+    """How many messages wait for each of this person's addresses because of its limit."""
+    held = Notification.objects.filter(
+        user=user,
+        state=Notification.State.PENDING,
+        due_at__gt=now,
+        first_tried_at=None,
+        events__kind=DeliveryEvent.Kind.WAITS,
+    )
+    counted = held.order_by().values_list("contact_method").annotate(Count("pk", distinct=True))
+    return dict(counted)

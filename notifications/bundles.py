@@ -53,14 +53,20 @@ def render(lead: Notification, members: Sequence[Notification]) -> Message:
     rows = sorted([lead, *members], key=lambda row: (row.rank, -row.pk))
     answers = any(row.context.get("answer_path") for row in rows) and lead.user_id
     answer_url = url_of(reverse("answer_all", args=[token_for(bundle)])) if answers else ""
+    return say(rows, bundle.key, answer_url)
+
+
+def say(rows: Sequence[Notification], key: str, answer_url: str) -> Message:
+    """The message for these rows, the worst first; asks the database nothing."""
+    lead = rows[0]
     urgent = any(row.context.get("urgency") == Urgency.HIGH for row in rows)
     values = _values(rows) | {"answer_url": answer_url}
     words = wording.say(lead.channel, "bundle", values)
     label = gettext("Acknowledge all %(n)s") % {"n": len(rows)}
     open_url = url_of(reverse("incidents:list"))
     return Message(
-        key=bundle.key,
-        thread=bundle.key,
+        key=key,
+        thread=key,
         title=words.title,
         body="\n".join(words.lines),
         priority=5 if urgent else 3,

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from notifications import outbox, rule_words, trials, working
+from notifications import address_limits, outbox, rule_words, trials, working
 from notifications.channels.base import kind_of, person_channel_choices
 from notifications.me_forms import AddressForm, ProfileForm, RuleForm, may_use
 from notifications.models import ContactMethod, NotificationRule, Urgency
@@ -78,13 +78,14 @@ def shown(request: HttpRequest, bound: Bound) -> HttpResponse:
     user, now = person(request), timezone.now()
     methods = list(user.contact_methods.kept())
     standings = working.standings(methods)
+    waiting = address_limits.waiting(user, now)
     rules = list(user.notification_rules.select_related("contact_method"))
     calls = {one: outbox.calls_of([user], one)[user.pk] for one in (Urgency.HIGH, Urgency.LOW)}
     context = {
         "section": "me",
         "now": now,
         "profile": bound.get("profile") or ProfileForm(instance=user),
-        "methods": [_method(one, bound, now) for one in standings],
+        "methods": [_method(one, bound, now, waiting) for one in standings],
         "offers": _offers(user, bound),
         "manners": [
             rule_words.manner(Urgency.HIGH, calls[Urgency.HIGH]),
@@ -103,7 +104,9 @@ def shown(request: HttpRequest, bound: Bound) -> HttpResponse:
     return render(request, "notifications/me.html", context)
 
 
-def _method(standing: Standing, bound: Bound, now: datetime) -> dict[str, Any]:
+def _method(
+    standing: Standing, bound: Bound, now: datetime, waiting: Mapping[int | None, int]
+) -> dict[str, Any]:
     method = standing.method
     kind = kind_of(method.channel)
     expires_at = method.code_expires_at
@@ -114,6 +117,8 @@ def _method(standing: Standing, bound: Bound, now: datetime) -> dict[str, Any]:
         "standing": standing,
         "method": method,
         "hint": _hint(kind) if not method.is_verified else "",
+        "limit": address_limits.limit_of(method.channel),
+        "waiting": waiting.get(method.pk, 0),
         "awaits_code": bool(method.code_hash and expires_at and expires_at > now),
         "form": bound.get(f"change-{method.pk}") or form,
         "is_open": f"change-{method.pk}" in bound,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from notifications import digests, messages
+from django.conf import settings
+
+from notifications import bundles, digests, messages
 from notifications.channels import gsm
 from notifications.channels.base import Message, channel_choices, person_channel_choices
 from notifications.channels.inbound import texts_are_read
@@ -39,7 +41,7 @@ class Sample:
 def samples(reader: User, now: datetime) -> list[Sample]:
     """Every text, with the times of this reader. Asks the database nothing and sends nothing."""
     told = [Sample(name, _previews(*what, reader, now)) for name, what in _facts(now).items()]
-    return [*told, _storm(now)]
+    return [*told, _storm(now), _bundle(reader, now)]
 
 
 def _facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -148,6 +150,22 @@ def _row(
         due_at=now,
         created_at=now,
     )
+
+
+def _bundle(reader: User, now: datetime) -> Sample:
+    """Five pages in one; in earnest their answer is for exactly these."""
+    previews = []
+    for kind, label in person_channel_choices():
+        pages = [_row(kind, Purpose.PAGE, facts, reader, now) for facts in _many(now)]
+        answer_url = f"{settings.PAGERPAL_BASE_URL}/a/all-1.{'x' * 43}"
+        message = bundles.say(pages, "preview", answer_url)
+        previews.append(_preview([label], message))
+    return Sample("Page: five at once", previews)
+
+
+def _many(now: datetime) -> list[dict[str, Any]]:
+    facts = _incident(now)
+    return [facts | {"number": NUMBER + n, "title": f"Disk 96% full on db-{n}"} for n in range(5)]
 
 
 def _storm(now: datetime) -> Sample:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
 from notifications import address_limits, dispatch, outbox
 from notifications.address_limits import Limit, limit_of
@@ -211,3 +213,18 @@ def test_the_newest_and_worst_go_first_after_an_outage(recorder: Recorder) -> No
 
     assert [to for _, to, _ in recorder.take_all()] == ["topic-worst", "topic-new", "topic-old"]
     assert events(rows()[0]) == ["sent"]
+
+
+def test_a_persons_page_shows_the_limit_and_what_waits(recorder: Recorder, client: Client) -> None:
+    alice = make_user()
+    had(alice, 1, 2, 3)
+    for name in ("a", "b"):
+        due(alice, name)
+    send_all(NOON)
+    Notification.objects.filter(state="pending").update(due_at=timezone.now() + minutes(1))
+    client.force_login(alice)
+
+    page = client.get("/me").content.decode()
+
+    assert "At most 3 a minute, 5 an hour; what is more comes as one message." in page
+    assert "2 wait for that now." in page
