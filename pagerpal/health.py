@@ -93,9 +93,10 @@ def _heartbeat(now: datetime) -> list[str]:
 
 
 def _overdue(now: datetime) -> list[str]:
-    late = Incident.objects.due(now - OVERDUE_AFTER)
-    if settings.ESCALATION_WORKER_ENABLED and late.exists():
-        return ["Escalation is behind: the next step of an incident is over 2 minutes late."]
+    late = now - OVERDUE_AFTER
+    waiting = Incident.objects.due(late) | Incident.objects.to_ask(late)
+    if settings.ESCALATION_WORKER_ENABLED and waiting.exists():
+        return ["Escalation is behind: an incident's next step or question is over 2 minutes late."]
     return []
 
 

@@ -17,6 +17,7 @@ from incidents.models import EscalationPolicy, Incident
 from pagerpal.testing import (
     NOON,
     Recorder,
+    make_channel,
     make_incident,
     make_policy,
     make_source,
@@ -159,7 +160,8 @@ def test_a_worse_incident_makes_the_target_worse_and_pages_for_it(
 
     assert (find(mild).severity, find(mild).urgency) == ("critical", "high")
     assert "bad" in find(mild).timeline.filter(kind="merged").get().text
-    assert [to for _, to, one in recorder.take_all() if not one.clears] == ["topic-bob"]
+    loud = [to for _, to, one in recorder.take_all() if one.priority > 2 and not one.clears]
+    assert loud == ["topic-bob"]
 
 
 def test_the_owner_of_the_target_is_told_of_what_nobody_had(
@@ -175,6 +177,24 @@ def test_the_owner_of_the_target_is_told_of_what_nobody_had(
     (message,) = recorder.take_all()
     assert message[1] == "topic-alice"
     assert f"#{new} was merged into it: new" in message[2].body
+
+
+def test_a_room_hears_that_an_incident_went_into_another_and_came_back(
+    recorder: Recorder, source: AlertSource, human: Actor
+) -> None:
+    make_channel(source.team, wants_opened=True, wants_resolved=True)
+    first, second = opened(source, "a"), opened(source, "b")
+    Incident.objects.update(urgency="none", escalate_at=None)
+    run_worker(NOON)
+    recorder.take_all()
+
+    lifecycle.merge(first, second, human, now=NOON + minutes(2))
+    run_worker(NOON + minutes(2))
+    assert f"By alice, who merged it into #{second}." in recorder.take("room-ops").body
+    lifecycle.split(first, human, now=NOON + minutes(4))
+    run_worker(NOON + minutes(4))
+
+    assert recorder.take("room-ops").title == f"Open again: a (#{first})"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from incidents import announcements
 from incidents.lifecycle.acting import ANSWERED, Actor, Moved, Refused, standing, write
 from incidents.lifecycle.growing import gather
 from incidents.lifecycle.paging import (
@@ -77,6 +78,8 @@ def _merge(incident: Incident, into: Incident, by: Actor, now: datetime) -> Move
             *("nobody_reached_at", "planning_failed_at"),
         ]
     )
+    who = f"{by.label}, who merged it into #{into.pk}"
+    announcements.answered(incident, "resolved", who, by.user, now=now)
     write(into, Kind.MERGED, f"{by.label} merged #{incident.pk} into it: {incident.title}", by, now)
     gather(
         into,
@@ -128,4 +131,6 @@ def _split(incident: Incident, other: Incident, by: Actor, now: datetime) -> Mov
     incident.save(update_fields=[*ANSWERED, *PROMISED, "resolved_at", "merged_into", *changed])
     write(other, Kind.SPLIT, f"{by.label} split off #{incident.pk}: {incident.title}", by, now)
     other.save(update_fields=["revision"])
+    if incident.state == State.TRIGGERED:
+        announcements.opened([incident], now=now, event="reopened")
     return Moved(True, incident, f"#{incident.pk} is an incident of its own again.")

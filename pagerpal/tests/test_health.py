@@ -94,6 +94,11 @@ def test_a_step_over_two_minutes_late_is_trouble() -> None:
     assert health.verdict(NOON + minutes(2) - seconds(1)).ok
     [trouble] = health.verdict(NOON + minutes(3)).troubles
     assert "Escalation is behind" in trouble
+    Incident.objects.filter(pk=incident.pk).update(
+        state="acknowledged", escalate_at=None, acknowledged_at=NOON, ask_at=NOON
+    )
+    [trouble] = health.verdict(NOON + minutes(3)).troubles
+    assert "Escalation is behind" in trouble
     Incident.objects.filter(pk=incident.pk).delete()
 
 
