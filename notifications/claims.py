@@ -97,12 +97,12 @@ class Head:
     user_id: int | None
     team_channel_id: int | None
     goes_alone: bool
-    is_said_once: bool
+    void_at: datetime | None
 
     @property
     def is_one_of_many(self) -> bool:
         """Whether it may wait for its address, and go out with others; nobody asked for it."""
-        return self.purpose in TOGETHER and not self.is_said_once and "/again:" not in self.key
+        return self.purpose in TOGETHER and self.void_at is None and "/again:" not in self.key
 
 
 COLUMNS = (
@@ -113,7 +113,7 @@ COLUMNS = (
 
 def heads(rows: Any) -> list[Head]:
     """Of a queryset of notifications."""
-    return [Head(*row[:-1], row[-1] is not None) for row in rows.values_list(*COLUMNS)]
+    return [Head(*row) for row in rows.values_list(*COLUMNS)]
 
 
 def most_in_flight() -> int:

@@ -96,7 +96,11 @@ def test_what_comes_due_after_the_claim_is_not_in_it(recorder: Recorder) -> None
     alice = make_user()
     storm(alice, 2, answer_path="/a/x")
     late: list[Notification] = []
-    recorder.on_send = lambda _: late or late.append(first(alice, thread="late", urgency="low"))
+
+    def open_another(_: Message) -> None:
+        late.append(first(alice, thread="late", urgency="low"))
+
+    recorder.on_send = open_another
 
     dispatch.send_best_due(NOON, seconds=8)
 

@@ -296,7 +296,7 @@ def test_answers_for_all_of_a_bundle_end_it_in_mid_call(recorder: Recorder) -> N
             with transaction.atomic():
                 outbox.cancel(thread, purposes=["page"], now=NOON, reason="mine")
 
-        at_once(*(lambda thread=row.thread: end(thread) for row in found))  # type: ignore[misc]
+        at_once(*(lambda thread=row.thread: end(thread) for row in found))
 
     recorder.on_send = acknowledge
 

@@ -46,7 +46,7 @@ def beside(port: int, rows: int) -> list[Figure]:
 
 def distinct(port: int, key: str, alerts: int) -> list[Figure]:
     """Distinct alerts over keep-alive connections, each answered after its commit."""
-    fired = fire(port, key, alerts)
+    fired = fire(port, key, alerts=alerts)
     return [
         *_figures(f"{alerts:,} distinct alerts", fired, bar="250/s or more"),
         Figure("of them stored", f"{_present('storm-')} of {alerts}", "all"),
@@ -55,7 +55,7 @@ def distinct(port: int, key: str, alerts: int) -> list[Figure]:
 
 def duplicates(port: int, key: str, alerts: int) -> list[Figure]:
     """One alert again and again."""
-    fired = fire(port, key, alerts, name="again", distinct=False)
+    fired = fire(port, key, alerts=alerts, name="again", distinct=False)
     return _figures("repeats of one alert", fired, bar="400/s or more")
 
 
@@ -123,7 +123,7 @@ def noise(port: int, keys: dict[str, str], ntfy: Any) -> list[Figure]:
     pages: list[float] = []
     made: list[Fired] = []
     noisy = threading.Thread(
-        target=lambda: made.append(fire(port, keys["noisy"], NOISE, name="noise"))
+        target=lambda: made.append(fire(port, keys["noisy"], alerts=NOISE, name="noise"))
     )
     noisy.start()
     with requests.Session() as session:

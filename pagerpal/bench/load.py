@@ -11,7 +11,7 @@ import re
 import selectors
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 CONNECTIONS = 8
@@ -31,15 +31,15 @@ class Fired:
         return self.alerts / self.seconds
 
 
-def fire(port: int, key: str, alerts: int, *, name: str = "storm", distinct: bool = True) -> Fired:
-    """Post so many alerts; all of them the same one unless they are to be distinct."""
+def fire(port: int, *keys: str, alerts: int, name: str = "storm", distinct: bool = True) -> Fired:
+    """Post so many alerts, of these sources in turn; all of them the same one unless distinct."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_fire, (port, key, alerts, name, distinct))
+        return pool.apply(_fire, (port, keys, alerts, name, distinct))
 
 
-def _fire(port: int, key: str, alerts: int, name: str, distinct: bool) -> Fired:
+def _fire(port: int, keys: Sequence[str], alerts: int, name: str, distinct: bool) -> Fired:
     selector = selectors.DefaultSelector()
-    requests = _requests(key, alerts, name, distinct)
+    requests = _requests(keys, alerts, name, distinct)
     waits: list[float] = []
     refused = 0
     begun = time.monotonic()
@@ -66,10 +66,10 @@ def _fire(port: int, key: str, alerts: int, name: str, distinct: bool) -> Fired:
     return Fired(alerts, time.monotonic() - begun, waits, refused)
 
 
-def _requests(key: str, alerts: int, name: str, distinct: bool) -> Iterator[bytes]:
+def _requests(keys: Sequence[str], alerts: int, name: str, distinct: bool) -> Iterator[bytes]:
     for number in range(alerts):
         which = number if distinct else 0
-        yield _request(key, f"{name}-{which}", which)
+        yield _request(keys[number % len(keys)], f"{name}-{which}", which)
 
 
 def _request(key: str, name: str, number: int) -> bytes:

@@ -44,9 +44,11 @@ class Phone:
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def note(self, body: dict[str, Any]) -> None:
-        number = re.search(r"#(\d+)", body.get("title", ""))
+        # A message may tell of several.
+        numbers = re.findall(r"#(\d+)", f"{body.get('title')} {body.get('message')}")
         with self.news:
-            self.came.setdefault((int(number[1]) if number else 0, body["topic"]), time.time())
+            for number in numbers or [0]:
+                self.came.setdefault((int(number), body["topic"]), time.time())
             self.news.notify_all()
 
     def wait_for(self, number: int, topic: str, *, at_most: float = 20.0) -> float:
@@ -58,8 +60,8 @@ class Phone:
 
 
 @contextlib.contextmanager
-def phone() -> Iterator[tuple[Phone, str]]:
-    """A running ntfy player and its address."""
+def phone(*, answers_after: float = 0) -> Iterator[tuple[Phone, str]]:
+    """A running ntfy player and its address; it takes so many seconds for each message."""
     playing = Phone()
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,6 +70,7 @@ def phone() -> Iterator[tuple[Phone, str]]:
         def do_POST(self) -> None:
             size = int(self.headers["Content-Length"] or 0)
             playing.note(json.loads(self.rfile.read(size)))
+            time.sleep(answers_after)
             self._answer(b'{"id": "x"}')
 
         def do_PUT(self) -> None:
