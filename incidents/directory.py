@@ -29,6 +29,15 @@ class Directory:
     reachable: set[int]
     on_call: OnCall
     channels: dict[int, TeamChannel] = field(default_factory=dict)
+    urgency: str = "high"
+    _calls: dict[int, list[outbox.Call]] = field(default_factory=dict)
+
+    def calls_of(self, people: Iterable[int]) -> dict[int, list[outbox.Call]]:
+        """How these are called, each read once: in a storm they are the same every time."""
+        ids = list(people)
+        if missing := [self.users[person] for person in ids if person not in self._calls]:
+            self._calls.update(outbox.calls_of(missing, self.urgency))
+        return {person: self._calls[person] for person in ids}
 
 
 def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: datetime) -> Directory:
@@ -62,7 +71,8 @@ def read(policy: EscalationPolicy | None, team: Team, *, urgency: str, now: date
         channels_on=frozenset(pk for pk, channel in channels.items() if channel.is_on),
     )
     reachable = outbox.reachable(users, urgency)
-    return Directory(plain, users, reachable, _on_call_look_up(rotations, users), channels)
+    on_call = _on_call_look_up(rotations, users)
+    return Directory(plain, users, reachable, on_call, channels, urgency)
 
 
 def _hours(team: Team) -> Hours:

@@ -146,13 +146,11 @@ def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | No
 
 def _tick(incident: Incident, book: Directory, now: datetime) -> Tick:
     """What to do now, and what would follow, by when the messages of those called are due."""
-    calls: dict[int, list[outbox.Call]] = {}
 
     def first_due(person: int, at: datetime) -> datetime:
-        found = due_times.first(
-            book.users[person], calls[person], now=at, is_urgent=incident.urgency == HIGH
-        )
-        return found or at
+        calls = book.calls_of([person])[person]
+        is_urgent = incident.urgency == HIGH
+        return due_times.first(book.users[person], calls, now=at, is_urgent=is_urgent) or at
 
     def plan(limit: int) -> list[planner.Planned]:
         return planner.plan(
@@ -166,10 +164,8 @@ def _tick(incident: Incident, book: Directory, now: datetime) -> Tick:
         )
 
     state = state_of(incident)
-    planned = plan(1)[0]
-    calls |= outbox.calls_of([book.users[one] for one in planned.people], incident.urgency)
-    following = plan(2)[1:]
-    return Tick(planned, following[0] if following else None, book, calls)
+    planned, *following = plan(2)
+    return Tick(planned, following[0] if following else None, book, book.calls_of(planned.people))
 
 
 def _write(planned_for: Incident, tick: Tick, now: datetime) -> Stepped | None:
@@ -400,7 +396,7 @@ def _was_reached(incident: Incident) -> bool:
     if incident.round_started_at is None and incident.next_move == planner.Phase.STEP:
         return False
     refs = refs_of_round(incident)
-    if outbox.outcome(refs).taken > 0:
+    if outbox.is_any_taken(refs):
         return True
     return incident.urgency == Incident.Urgency.LOW and outbox.is_put_off(refs)
 
@@ -408,10 +404,9 @@ def _was_reached(incident: Incident) -> bool:
 def refs_of_round(incident: Incident) -> list[str]:
     """What the notifications floor calls this round's pages to people, those by hand aside."""
     pages = Page.objects.filter(
-        incident=incident, episode=incident.episode, round=incident.round
-    ).only("pk")
-    to_people = pages.exclude(step__in=BY_HAND).filter(user__isnull=False)
-    return [page.ref for page in to_people]
+        incident=incident, episode=incident.episode, round=incident.round, user__isnull=False
+    )
+    return [page.ref for page in pages.only("pk", "step") if page.step not in BY_HAND]
 
 
 def _page_plainly(incident_id: int, now: datetime) -> Stepped | None:

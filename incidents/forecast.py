@@ -13,7 +13,7 @@ from django.db.models import Min
 from incidents import directory, engine, planner
 from incidents.directory import Directory
 from incidents.models import EscalationPolicy, Incident
-from notifications import due_times, outbox
+from notifications import due_times
 from notifications.channels.base import kind_of
 from notifications.models import UNFINISHED, Notification
 from schedules.models import Team, User
@@ -120,8 +120,7 @@ class _Seer:
     def __init__(self, book: Directory, urgency: str) -> None:
         self.book, self.urgency = book, urgency
         self.is_urgent = urgency == Incident.Urgency.HIGH
-        able = [book.users[person] for person in book.reachable]
-        self.calls = outbox.calls_of(able, urgency)
+        self.calls = book.calls_of(book.reachable)
 
     def predict(
         self, state: planner.State, at: datetime, limit: int, unsent: datetime | None

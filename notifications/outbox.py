@@ -529,6 +529,11 @@ def outcome(refs: Iterable[str]) -> Outcome:
     return Outcome(**counted)
 
 
+def is_any_taken(refs: Sequence[str]) -> bool:
+    """Whether a provider has taken one of these messages, or it was held."""
+    return bool(refs) and Notification.objects.filter(ref__in=refs, state__in=TAKEN).exists()
+
+
 def is_put_off(refs: Iterable[str]) -> bool:
     """Whether all that was written under one of these refs still waits for its time, untried."""
     tried = Count("pk", filter=~Q(state=State.PENDING) | Q(first_tried_at__isnull=False))

@@ -48,7 +48,7 @@ def made_up(lots: random.Random) -> tuple[EscalationPolicy, str, datetime]:
     rotation = make_rotation(
         team, *lots.sample(people, 3), unit="hours", every=1, starts_on=date(2026, 10, 1)
     )
-    targets = [rotation, *people[:3], people[:2], "team", make_channel(team)]
+    targets: list[Any] = [rotation, *people[:3], people[:2], "team", make_channel(team)]
     policy = make_policy(
         team,
         *lots.choices(targets, k=lots.randrange(5)),
@@ -64,9 +64,11 @@ def made_up(lots: random.Random) -> tuple[EscalationPolicy, str, datetime]:
 
 
 def _person(name: str, lots: random.Random) -> User:
-    quiet = {"quiet_from": time(22), "quiet_until": time(7)} if lots.random() < 0.4 else {}
-    ways = {"ntfy": lots.random() < 0.2, "email": lots.random() < 0.8}
-    user = make_user(name, **ways, **quiet, time_zone="Europe/Berlin")
+    fields: dict[str, Any] = (
+        {"quiet_from": time(22), "quiet_until": time(7)} if lots.random() < 0.4 else {}
+    )
+    fields |= {"ntfy": lots.random() < 0.2, "email": lots.random() < 0.8}
+    user = make_user(name, **fields, time_zone="Europe/Berlin")
     for method in user.contact_methods.all():
         if lots.random() < 0.4:
             NotificationRule.objects.create(

@@ -285,7 +285,7 @@ def test_no_life_of_an_incident_breaks_the_rules(
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=EXAMPLES or 12,
+            max_examples=EXAMPLES or 10,
             stateful_step_count=STEPS,
             derandomize=not EXAMPLES,
             deadline=None,
