@@ -411,6 +411,11 @@ class Alert(models.Model):
                 fields=["sender_group"], condition=Q(status="firing"), name="alert_firing_group"
             ),
             models.Index(
+                fields=["incident"],
+                condition=Q(status="firing", answered_at__isnull=True),
+                name="alert_unanswered",
+            ),
+            models.Index(
                 fields=["look_at"], condition=Q(look_at__isnull=False), name="alert_look_at"
             ),
             models.Index(

@@ -302,6 +302,9 @@ class Incident(models.Model):
             models.Index(
                 fields=["team", "state"], condition=~Q(state="resolved"), name="incident_open"
             ),
+            models.Index(
+                fields=["state"], condition=Q(escalate_at__isnull=False), name="incident_ticking"
+            ),
             models.Index(fields=["opened_at"], name="incident_opened"),
             models.Index(
                 fields=["resolved_at"],
