@@ -157,7 +157,10 @@ def _is_paging(paging: situation.Paging | None, user: User) -> bool:
 
 
 def _rows(context: dict[str, Any], user: User) -> dict[str, Any]:
-    return {"rows": rows(context["listed"].incidents, user)}
+    return {
+        "rows": rows(context["listed"].incidents, user),
+        "last_closed": None if context["opened"]["open"] else last_closed(user),
+    }
 
 
 def _digest(context: dict[str, Any]) -> str:
@@ -178,7 +181,6 @@ def _choices(
         "severities": Severity.values,
         "sources": sources_of(teams, asked),
         "tests": asking.TESTS.items(),
-        "last_closed": None if opened["open"] else last_closed(user),
         "may_raise": raising.teams_for(user).exists(),
     }
 
