@@ -18,8 +18,8 @@ def seed(alerts: int) -> float:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET statement_timeout = 0")
-        _copy(cursor, incident, incidents, {})
-        _copy(
+        copy(cursor, incident, incidents, {})
+        copy(
             cursor,
             alert,
             alerts,
@@ -28,7 +28,7 @@ def seed(alerts: int) -> float:
                 "incident_id": f"{incident.pk} + 1 + (number %% {incidents})",
             },
         )
-        _copy(cursor, payload, incidents, {"incident_id": f"{incident.pk} + 1 + number"})
+        copy(cursor, payload, incidents, {"incident_id": f"{incident.pk} + 1 + number"})
         cursor.execute("ANALYZE")
     connections.close_all()
     return time.monotonic() - begun
@@ -58,7 +58,7 @@ def _originals() -> tuple[Any, Any, Any]:
     return incident, alert, ReceivedPayload.objects.get(incident=incident)
 
 
-def _copy(cursor: Any, row: Any, copies: int, changed: dict[str, str]) -> None:
+def copy(cursor: Any, row: Any, copies: int, changed: dict[str, str]) -> None:
     """Insert so many copies of a stored row; `changed` gives columns as SQL of a `number`."""
     columns = [field.column for field in row._meta.concrete_fields if not field.primary_key]
     values = ", ".join(changed.get(column, f'"{column}"') for column in columns)
