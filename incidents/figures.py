@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from incidents.models import BY_HAND, SEVERITY_RANK, Incident, IncidentQuerySet, Page, TimelineEntry
 
@@ -44,6 +44,17 @@ class Figures:
     pages: int = 0
     pages_at_night: int = 0
     escalated: int = 0
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The same in one line, for a page that everybody opens."""
+
+    total: int
+    noise: int
+    acknowledged: int
+    median_to_acknowledge: timedelta | None
+    pages_at_night: int
 
 
 def counted(visible: IncidentQuerySet) -> IncidentQuerySet:
@@ -84,6 +95,23 @@ def of(found: IncidentQuerySet) -> Figures:
     )
 
 
+def brief(found: IncidentQuerySet) -> Brief:
+    """As `of` says it, at less than half the price; costs three queries."""
+    counts = found.aggregate(total=Count("pk"), noise=Count("pk", filter=Q(is_noise=True)))
+    entries = _acknowledgements(found.filter(is_noise=False))
+    # By incident, not by moment: two may have opened at once.
+    taken = entries.values_list("incident", "incident__opened_at").annotate(first=Min("at"))
+    waits = [first - opened_at for _, opened_at, first in taken]
+    calls = Page.objects.filter(incident__in=_keys(found), user__isnull=False).order_by()
+    called = calls.values_list("created_at", "user__time_zone")
+    return Brief(
+        acknowledged=len(waits),
+        median_to_acknowledge=median(waits),
+        pages_at_night=sum(is_night(at, zone) for at, zone in called),
+        **counts,
+    )
+
+
 def median(lengths: Iterable[timedelta]) -> timedelta | None:
     """The middle one, or what lies half-way between the two in the middle; None of none.
 
@@ -100,10 +128,12 @@ def is_night(at: datetime, zone: str) -> bool:
 
 def acknowledged_first(found: QuerySet[Incident]) -> dict[int, datetime]:
     """By incident: when somebody had it for the first time, whatever became of it later."""
-    entries = TimelineEntry.objects.filter(
-        kind=TimelineEntry.Kind.ACKNOWLEDGED, incident__in=_keys(found)
-    )
-    return dict(entries.order_by().values_list("incident").annotate(first=Min("at")))
+    return dict(_acknowledgements(found).values_list("incident").annotate(first=Min("at")))
+
+
+def _acknowledgements(found: QuerySet[Incident]) -> QuerySet[TimelineEntry]:
+    kind = TimelineEntry.Kind.ACKNOWLEDGED
+    return TimelineEntry.objects.filter(kind=kind, incident__in=_keys(found)).order_by()
 
 
 def _keys(found: QuerySet[Incident]) -> QuerySet[Incident, int]:

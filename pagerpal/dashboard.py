@@ -87,7 +87,7 @@ def _still(user: User, now: datetime) -> dict[str, Any]:
         "is_unreachable": not user.contact_methods.filter(is_on=True).exists(),
         "has_teams": teams_of(user).exists(),
         "may_raise": raising.teams_for(user).exists(),
-        "week": figures.of(_of_last_days(user, now)),
+        "week": figures.brief(_of_last_days(user, now)),
         "days": LAST_DAYS,
     }
 

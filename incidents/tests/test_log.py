@@ -107,6 +107,19 @@ def test_tests_and_merged_ones_count_nowhere_and_noise_is_in_no_median(
     assert (found.median_to_acknowledge, found.median_to_resolve) == (minutes(2), minutes(10))
 
 
+def test_the_dashboard_says_the_same_in_one_line(page: Client, team: Team, alice: User) -> None:
+    for after in (2, 4):
+        call(make_answered(team, after, resolved=10), alice, at("2026-11-23 15:00"))
+    make_answered(team, 50, resolved=60, is_noise=True)
+    make_answered(team, 50, is_test=True)
+    make_answered(team, 50, resolved=60, now=at("2026-11-16 11:59"))
+
+    text = " ".join(page.get("/dashboard").content.decode().split())
+
+    said = "3 incidents, median time to acknowledge 3 min, 2 pages at night, 1 marked as noise."
+    assert said in text
+
+
 def test_a_night_is_that_of_the_person_who_was_called(team: Team, alice: User) -> None:
     bob = make_user("bob", time_zone="UTC")
     incident = make_incident(team)
