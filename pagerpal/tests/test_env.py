@@ -31,6 +31,8 @@ def test_a_value_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
         ("PHONE_REGION", "Switzerland", lambda: env.country("PHONE_REGION")),
         ("NTFY_ACK_TOPIC", "a topic", lambda: env.topic("NTFY_ACK_TOPIC")),
         ("BUTTONS", "ack,snooze", lambda: env.words_of("BUTTONS", ("ack", "resolve"))),
+        ("ADDRESS_LIMITS", "sms=5", lambda: env.rates("ADDRESS_LIMITS")),
+        ("ADDRESS_LIMITS", "sms=0/30", lambda: env.rates("ADDRESS_LIMITS")),
         ("PAUSE", "-1", lambda: env.seconds("PAUSE", 1)),
     ],
 )
@@ -41,6 +43,12 @@ def test_a_wrong_value_is_refused_by_its_name(
 
     with pytest.raises(ImproperlyConfigured, match=name):
         read()  # type: ignore[operator]
+
+
+def test_limits_are_read_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADDRESS_LIMITS", "sms=5/30, ntfy=10/60")
+
+    assert env.rates("ADDRESS_LIMITS") == {"sms": (5, 30), "ntfy": (10, 60)}
 
 
 def test_providers_are_tried_as_configured_unless_an_order_is_named(
