@@ -51,10 +51,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     live = _live(user, now)
     seen = live["seen"] = _digest(live, now)
-    if not request.htmx:  # type: ignore[attr-defined]
-        return render(request, "dashboard/dashboard.html", live | _still(user, now))
-    if request.GET.get("seen") == seen:
+    is_poll = request.htmx  # type: ignore[attr-defined]
+    if is_poll and request.GET.get("seen") == seen:
         return HttpResponse(status=204)
+    live["rows"] = rows(live["shown"], user)
+    if not is_poll:
+        return render(request, "dashboard/dashboard.html", live | _still(user, now))
     return render(request, "dashboard/_live.html", live)
 
 
@@ -70,7 +72,7 @@ def _live(user: User, now: datetime) -> dict[str, Any]:
         "mine": [duty for duty in duties if duty.person == user],
         "attention": attention.of(user, now),
         "count": count,
-        "rows": rows(shown, user),
+        "shown": shown,
         "more": count - len(shown),
         "has_unanswered": any(one.state == Incident.State.TRIGGERED for one in shown),
         "verdict": health.verdict(now),
@@ -164,7 +166,7 @@ def _digest(live: dict[str, Any], now: datetime) -> str:
     """Stands for what the live part shows; its ages may be a minute old, so that counts too."""
     said: Iterable[Any] = (
         [_said_of(duty) for duty in live["duties"]],
-        [(row["incident"].pk, row["incident"].revision) for row in live["rows"]],
+        [(incident.pk, incident.revision) for incident in live["shown"]],
         live["attention"].digest,
         live["count"],
         live["verdict"].troubles,
