@@ -342,8 +342,8 @@ BY_TOKEN = {
     name for name in PAGES
     if name.startswith(("infobip", "twilio"))
     or name in {
-        "answer", "answer_all", "choose_password", "notifications:got_it", "schedules:feed", "alertsources:in",
-        "alertsources:alerts", "alertsources:alerts-of-kind", "alertsources:opsgenie",
+        "answer", "answer_all", "choose_password", "notifications:got_it", "schedules:feed",
+        "alertsources:in", "alertsources:alerts", "alertsources:alerts-of-kind", "alertsources:opsgenie",
         "alertsources:opsgenie-act",
     }
 }  # fmt: skip
