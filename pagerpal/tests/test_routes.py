@@ -343,8 +343,8 @@ BY_TOKEN = {
     if name.startswith(("infobip", "twilio"))
     or name in {
         "answer", "answer_all", "choose_password", "notifications:got_it", "schedules:feed",
-        "alertsources:in", "alertsources:alerts", "alertsources:alerts-of-kind", "alertsources:opsgenie",
-        "alertsources:opsgenie-act",
+        "alertsources:in", "alertsources:alerts", "alertsources:alerts-of-kind",
+        "alertsources:opsgenie", "alertsources:opsgenie-act",
     }
 }  # fmt: skip
 # No object of these is in the world.
