@@ -457,3 +457,22 @@ def test_when_a_person_leaves_the_next_step_is_called_and_their_incidents_start_
     waiting.refresh_from_db()
     assert (owned.state, owned.episode) == ("triggered", 2)
     assert sorted(to for _, to, _ in recorder.take_all()) == ["bob@example.org"] * 2
+
+
+def test_a_policy_that_is_deleted_while_it_runs_leaves_the_whole_team(recorder: Recorder) -> None:
+    alice, bob = only_email("alice"), only_email("bob")
+    team = make_team("Platform", alice, bob)
+    policy = make_policy(team, alice, alice)
+    opened(team, policy)
+    run_worker(NOON)
+    recorder.take("alice@example.org", "email")
+
+    policy.delete()
+    run_worker(NOON + minutes(5))
+    recorder.expect_none()
+    run_worker(NOON + minutes(15))
+
+    assert sorted(to for _, to, _ in recorder.take_all()) == [
+        "alice@example.org",
+        "bob@example.org",
+    ]
