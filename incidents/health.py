@@ -16,9 +16,9 @@ def health(now: datetime) -> list[str]:
     if ids := list(failed.values_list("pk", flat=True)[:5]):
         troubles.append(f"Planning failed for {_numbers(ids)}: see the worker's log.")
     # Two queries, as each has an index of its own, which no order must talk SQLite out of.
-    numbers = Incident.objects.order_by().values_list("pk", flat=True)
-    clockless = numbers.open().filter(_CLOCKLESS)
-    ticking = numbers.filter(_TICKING_THOUGH_ANSWERED)
+    incidents = Incident.objects.order_by()
+    clockless = incidents.open().filter(_CLOCKLESS).values_list("pk", flat=True)
+    ticking = incidents.filter(_TICKING_THOUGH_ANSWERED).values_list("pk", flat=True)
     if ids := sorted({*clockless[:5], *ticking[:5]}, reverse=True)[:5]:
         troubles.append(f"The escalation clock of {_numbers(ids)} contradicts its state.")
     return troubles

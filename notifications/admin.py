@@ -294,7 +294,10 @@ class InboundMessageAdmin(LogOnly, InboundModelAdmin):
     list_display = ["received_at", "sender", "user", "text", "act", "outcome", "is_answered"]
     list_filter = ["channel", "act"]
     list_select_related = ["user"]
-    fields = [*list_display, "said_at", "provider"]
+    fields = [
+        *("received_at", "sender", "user", "text", "act", "outcome", "is_answered"),
+        *("said_at", "provider"),
+    ]
     ordering = ["-pk"]
 
     @admin.display(description="from")
@@ -304,4 +307,5 @@ class InboundMessageAdmin(LogOnly, InboundModelAdmin):
 
 @admin.register(Inbox)
 class InboxAdmin(LogOnly, InboxModelAdmin):
-    list_display = fields = ["name", "asked_at", "failures", "last_error"]
+    list_display = ["name", "asked_at", "failures", "last_error"]
+    fields = ["name", "asked_at", "failures", "last_error"]

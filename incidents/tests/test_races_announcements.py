@@ -28,7 +28,7 @@ def test_a_storm_from_many_workers_is_counted_whole(recorder: Recorder) -> None:
             if n % 2:
                 lifecycle.resolve(incident.pk, MONITOR, now=NOON + seconds(2))
 
-    at_once(*(lambda number=number: storm(number) for number in range(WORKERS)))  # type: ignore[misc]
+    at_once(*(lambda number=number: storm(number) for number in range(WORKERS)))
     while dispatch.send_best_due(NOON + minutes(2), seconds=8):
         pass
 
