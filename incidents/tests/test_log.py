@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -277,20 +277,3 @@ def test_another_teams_report_is_not_there(page: Client, team: Team) -> None:
     incident = make_incident(make_team("Strangers"))
 
     assert page.get(f"/incidents/{incident.pk}/report").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [
-        (timedelta(0), "0 s"),
-        (timedelta(seconds=-5), "0 s"),
-        (timedelta(seconds=160), "2 min 40 s"),
-        (timedelta(seconds=3601), "1 h"),
-        (timedelta(hours=26, minutes=59), "1 d 2 h"),
-        (None, "-"),
-    ],
-)
-def test_lengths_are_said_in_two_units_at_most(length: timedelta | None, words: str) -> None:
-    from pagerpal.templatetags import pagerpal
-
-    assert pagerpal.length(length) == words
