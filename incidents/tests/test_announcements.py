@@ -295,7 +295,7 @@ def test_what_costs_money_or_rings_gets_updates_only_if_asked(
 def test_a_person_is_not_told_of_a_hundred_at_once(
     recorder: Recorder, team: Team, alice: User
 ) -> None:
-    incidents = [open_one(team, title=f"Host {n}") for n in range(12)]
+    incidents = [open_one(team, title=f"Host {n}", severity="critical") for n in range(12)]
     run_worker(NOON)
     recorder.take_all()
 
