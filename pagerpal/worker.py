@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from django_q.cluster import Cluster
 from django_q.signals import post_execute, pre_execute
@@ -46,6 +46,8 @@ FORGET_AFTER = timedelta(hours=1)
 STOP_WITHIN = 30.0
 # How long late pages are held back for the engine, which ends those that a newer step replaces.
 HOLD_LATE_PAGES = 30.0
+# A third of the processor's time where somebody else wants it, all of it where nobody does.
+NICENESS = 5
 
 
 @dataclass
@@ -152,6 +154,7 @@ class Worker:
     def run(self) -> None:
         """Return after a stop; a pool that cannot be trusted any more never returns."""
         _lead_own_group()
+        _let_web_go_first()
         _prepare_to_fork()
         WriteQueue.party = "workers"
         self.cluster = Cluster()
@@ -216,6 +219,16 @@ def end_group(why: str) -> NoReturn:
 def _lead_own_group() -> None:
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
+
+
+def _let_web_go_first() -> None:
+    """In a storm alerts are taken in before they are paged: what is not stored may be lost.
+
+    On SQLite the queue of writers sees to that; there a worker that has to wait for the processor
+    would keep all others from the database meanwhile.
+    """
+    if connection.vendor != "sqlite":
+        os.nice(NICENESS)
 
 
 def _prepare_to_fork() -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -349,3 +350,16 @@ def test_alerts_that_are_to_be_judged_anew_are_a_kick_for_one_worker() -> None:
     Sweep().run(NOON + minutes(5))
 
     assert kicks() == {LOOK_AGAIN: 1}
+
+
+@pytest.mark.parametrize(("vendor", "asked"), [("postgresql", [worker.NICENESS]), ("sqlite", [])])
+def test_web_goes_first_where_workers_keep_nobody_from_the_database(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, asked: list[int]
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("pagerpal.worker.os.nice", given.append)
+    monkeypatch.setattr("pagerpal.worker.connection", SimpleNamespace(vendor=vendor))
+
+    worker._let_web_go_first()
+
+    assert given == asked
