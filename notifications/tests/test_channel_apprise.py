@@ -145,7 +145,7 @@ def test_only_an_admin_may_enter_its_address() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_the_real_library_knows_these_calls() -> None:
-    pytest.importorskip("apprise")
+    pytest.importorskip("apprise", reason="the extra of requirements-apprise.txt is not installed")
 
     with pytest.raises(SendError):
         send("gotify://127.0.0.1:9/A3f9xk2m47q")
