@@ -21,7 +21,7 @@ from alertsources.matching import BadMatcher
 from alertsources.models import AlertSource, Silence
 from alertsources.senders import keys_in, sender_of
 from alertsources.silences import Refused, Weekly
-from schedules import sight
+from schedules import roles
 from schedules.models import WEEKDAYS, Team, User
 from schedules.moments import read_moment
 
@@ -61,9 +61,9 @@ class Caller:
     def seen(self) -> QuerySet[Silence]:
         """What they may look at: silences of their teams, and those of all teams."""
         found = Silence.objects.select_related("team", "source")
-        if self.user is not None and self.user.is_superuser:
+        if self.user is not None and roles.is_admin(self.user):
             return found
-        teams = sight.teams_of(self.user).values("pk") if self.user else [self._own_team()]
+        teams = roles.teams_seen(self.user).values("pk") if self.user else [self._own_team()]
         return found.filter(Q(team__in=teams) | Q(team=None))
 
     def _own_team(self) -> int:

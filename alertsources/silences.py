@@ -22,7 +22,7 @@ from alertsources.holding import remembered
 from alertsources.models import Alert, AlertSource, Silence
 from incidents.models import Incident, Severity
 from notifications.kicks import kick
-from schedules import sight, zones
+from schedules import roles, zones
 from schedules.models import Team, User
 from schedules.transactions import repeat_on_conflict
 
@@ -150,9 +150,9 @@ def judge_anew(silence: Silence, *, now: datetime) -> None:
 
 def may_manage(user: User, team_id: int | None) -> bool:
     """Admins all silences, leads and responders those of their teams."""
-    if user.is_superuser or team_id is None:
-        return user.is_superuser
-    return bool(sight.may_cover(user, [team_id]))
+    if team_id is None:
+        return roles.is_admin(user)
+    return roles.may_answer(user, team_id)
 
 
 def for_incident(incident: Incident, *, hours: int, by: User, now: datetime) -> Silence:

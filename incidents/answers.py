@@ -9,7 +9,8 @@ from django.core import signing
 from django.db.models import Q
 
 from incidents.models import BY_HAND, EscalationStep, Incident
-from schedules.models import Membership, Override, User
+from schedules import roles
+from schedules.models import Override, User
 
 # A token works until this long after the incident was resolved.
 VALID_AFTER_RESOLVE = timedelta(hours=24)
@@ -59,15 +60,14 @@ def read_token(token: str, *, now: datetime) -> Answer:
 def still_answers(user: User, incident: Incident) -> bool:
     """Whether PagerPal could still call this person about the incident: a link does not outlive
     its person's leaving."""
-    membership = user.memberships.filter(team=incident.team_id).first()
-    if user.is_superuser or (membership and membership.role != Membership.Role.OBSERVER):
+    if roles.may_answer(user, incident.team_id):
         return True
     if incident.team.fallback_people.filter(pk=user.pk).exists():
         return True
     steps = set(incident.pages.filter(user=user).values_list("step", flat=True))
     if steps & BY_HAND:
         return True
-    return bool(steps) and (membership is not None or _is_named(user, incident))
+    return bool(steps) and (roles.may_see(user, incident.team_id) or _is_named(user, incident))
 
 
 def _is_named(user: User, incident: Incident) -> bool:

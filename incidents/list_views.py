@@ -19,6 +19,7 @@ from incidents import acts, asking, listing, raising, situation
 from incidents.asking import Asked
 from incidents.listing import Listed
 from incidents.models import Incident, IncidentQuerySet, Page, Severity
+from schedules import roles
 from schedules.models import Team, User
 
 State = Incident.State
@@ -47,7 +48,7 @@ def incident_list(request: HttpRequest) -> HttpResponse:
 
 def teams_of(user: User) -> list[Team]:
     """Those that a filter may name."""
-    return list(Team.objects.all() if user.is_superuser else user.teams.all())
+    return list(roles.teams_kept(user))
 
 
 def _remembered(request: HttpRequest, asked: Asked) -> HttpResponse | None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from incidents.planner import INSIDE, OUTSIDE
 from notifications.models import TeamChannel
+from schedules import roles
 from schedules.models import Rotation, Team, User
 
 
@@ -207,7 +208,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
     def visible_to(self, user: User) -> Self:
         """Admins see all; everybody else what their teams answer for, they own, or paged them."""
-        if user.is_superuser:
+        if roles.is_admin(user):
             return self
         paged = Page.objects.filter(incident=OuterRef("pk"), user=user)
         ours = Q(team__in=user.memberships.values("team"))

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from pagerpal import password_links, peers, second_factor, sign_ins, throttle
 from pagerpal.password_links import INVITATION, BadLink
+from schedules import roles
 from schedules.models import User
 
 TOO_OFTEN = "Too many tries. Wait 15 minutes."
@@ -194,7 +195,7 @@ def _choose_password(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def invite(request: HttpRequest, pk: int) -> HttpResponse:
     """For admins: a link with which this person chooses a password, shown this once."""
-    if not person_of(request).is_superuser:
+    if not roles.is_admin(person_of(request)):
         raise PermissionDenied("Admins make these links.")
     person = get_object_or_404(User, pk=pk, is_active=True)
     context: dict[str, Any] = {"person": person, "can_mail": password_links.can_mail()}

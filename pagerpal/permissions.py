@@ -1,13 +1,11 @@
 """The admin's side of `schedules.roles`: leads are staff for what belongs to their teams.
 
-Each model is an admin's alone unless it is named here, so a new one is closed until somebody
-opens it on purpose. `pagerpal.admin` puts `TeamsOnly` before every ModelAdmin that is registered.
+Which models those are its table says. `pagerpal.admin` puts `TeamsOnly` before every ModelAdmin.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -19,6 +17,7 @@ from django.http import HttpRequest
 
 from schedules import roles
 from schedules.models import Membership, User
+from schedules.roles import OF_TEAMS, SET_UP
 
 # The stubs' classes take type arguments, Django's own do not.
 if TYPE_CHECKING:
@@ -27,33 +26,6 @@ if TYPE_CHECKING:
 else:
     AnyModelAdmin, AnyBackend = object, ModelBackend
 
-LOOK = ("view",)
-CHANGE = ("view", "change")
-SET_UP = ("view", "add", "change", "delete")
-
-# What leads may do with a model, and the path from one of its objects to the team it belongs to.
-# Whether anything is deleted at all, the model's own admin decides.
-OF_TEAMS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "schedules.team": (CHANGE, "pk"),
-    "schedules.user": (LOOK, "teams"),
-    "schedules.rotation": (SET_UP, "team"),
-    "schedules.override": (SET_UP, "rotation__team"),
-    "incidents.incident": (LOOK, "team"),
-    "incidents.escalationpolicy": (SET_UP, "team"),
-    "notifications.teamchannel": (SET_UP, "team"),
-    "alertsources.alertsource": (SET_UP, "team"),
-    "alertsources.silence": (SET_UP, "team"),
-    "alertsources.alert": (LOOK, "source__team"),
-    "alertsources.receivedpayload": (LOOK, "source__team"),
-    # Edited inside one of the above.
-    "schedules.membership": (SET_UP, "team"),
-    "schedules.rotationmember": (SET_UP, "rotation__team"),
-    "schedules.rotationwindow": (SET_UP, "rotation__team"),
-    "incidents.escalationstep": (SET_UP, "policy__team"),
-    "incidents.timelineentry": (LOOK, "incident__team"),
-    "alertsources.routingrule": (SET_UP, "source__team"),
-}
-
 
 def _permission(label: str, act: str) -> str:
     app, _, model = label.partition(".")
@@ -61,7 +33,7 @@ def _permission(label: str, act: str) -> str:
 
 
 OF_LEADS = frozenset(
-    _permission(label, act) for label, (acts, _) in OF_TEAMS.items() for act in acts
+    _permission(label, act) for label, rule in OF_TEAMS.items() for act in rule.acts
 )
 
 
@@ -87,21 +59,14 @@ class RoleBackend(AnyBackend):
 
 def mine(user: User, objects: QuerySet[Any]) -> QuerySet[Any]:
     """Those of these objects that this person may see in the admin."""
-    label = objects.model._meta.label_lower
-    if _is_everybodys(user, label):
+    if _is_everybodys(user, objects.model._meta.label_lower):
         return objects
-    if label not in OF_TEAMS:
-        return objects.none()
-    path = OF_TEAMS[label][1]
-    teams = roles.teams_led(user).values("pk")
-    # Apart from the rest of the query: a path that leads to many would double rows.
-    own = objects.model._base_manager.filter(**{f"{path}__in": teams})
-    return objects.filter(pk__in=own.values("pk"))
+    return roles.led(user, objects)
 
 
 def _is_everybodys(user: User, label: str) -> bool:
     """Admins see every object; so does who was given the permission on the server, by hand."""
-    if user.is_superuser:
+    if roles.is_admin(user):
         return True
     given = ModelBackend().get_all_permissions(user)
     return any(_permission(label, act) in given for act in SET_UP)
@@ -187,7 +152,7 @@ def _limit(user: User, instance: Model, name: str, field: Any) -> None:
     allowed = Q(pk__in=mine(user, field.queryset.model._base_manager.all()).values("pk"))
     field.queryset = field.queryset.filter(allowed | Q(pk__in=_chosen(instance, name)))
     rule = OF_TEAMS.get(instance._meta.label_lower)
-    if rule and rule[1] == name:
+    if rule and rule.path == name:
         # What is of no team is of all of them, and so an admin's to make.
         field.required = True
 

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 
 from alertsources.models import AlertSource
 from incidents.models import Incident
-from schedules import roles, sight
+from schedules import roles
 from schedules.models import Team, User
 
 
@@ -23,7 +23,7 @@ def person_of(request: HttpRequest) -> User:
 def sources_of(user: User) -> QuerySet[AlertSource]:
     """Admins see all, everybody else those of their teams."""
     sources = AlertSource.objects.select_related("team", "policy")
-    return sources if user.is_superuser else sources.filter(team__in=sight.teams_of(user))
+    return roles.seen(user, sources)
 
 
 def teams_led(user: User) -> QuerySet[Team]:
@@ -32,7 +32,7 @@ def teams_led(user: User) -> QuerySet[Team]:
 
 
 def may_change(user: User, source: AlertSource) -> bool:
-    return user.is_superuser or teams_led(user).filter(pk=source.team_id).exists()
+    return roles.led(user, AlertSource.objects.filter(pk=source.pk)).exists()
 
 
 def visible(request: HttpRequest, pk: int) -> AlertSource:
