@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -39,6 +39,14 @@ BULK = {
     "unacknowledge": "Un-acknowledge: page anew",
     "noise": "Mark as noise",
 }
+
+
+class BySource(admin.AllValuesFieldListFilter):
+    """Those that no source opened have a name here too, by which they can be found."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for one in super().choices(changelist):
+            yield {**one, "display": one["display"] or "raised by hand"}
 
 
 class TimelineInline(EntryTabularInline):
@@ -83,7 +91,7 @@ class IncidentAdmin(IncidentModelAdmin):
     """Facts are read-only; every act goes through lifecycle; nothing is ever deleted."""
 
     list_display = ("title", "standing", "team", "owner", "opened")
-    list_filter = ("state", "severity", "team", "source_label")
+    list_filter = ("state", "severity", "team", ("source_label", BySource))
     list_select_related = ("team", "owner")
     search_fields = ("=id", "title")
     show_full_result_count = False
