@@ -6,6 +6,7 @@ secrets). NAME wins where both are set. An empty value counts as not set.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
@@ -102,6 +103,18 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """A comma-separated list."""
     value = text(name)
     return [word.strip() for word in value.split(",") if word.strip()] if value else list(default)
+
+
+def networks(name: str) -> list[str]:
+    """A comma-separated list of addresses and networks, or the word private."""
+    found = [word.lower() for word in words(name)]
+    for word in found:
+        try:
+            word == "private" or ipaddress.ip_network(word)
+        except ValueError:
+            expected = "expected networks such as 192.168.1.0/24 or an address, or private"
+            raise ImproperlyConfigured(f"{name}={word!r}: {expected}") from None
+    return found
 
 
 def words_of(name: str, known: tuple[str, ...]) -> list[str]:

@@ -194,6 +194,10 @@ NOTIFICATION_SENDING_ENABLED = env.flag("NOTIFICATION_SENDING_ENABLED", False)
 NOTIFICATION_RETRY_WORKER_ENABLED = env.flag("NOTIFICATION_RETRY_WORKER_ENABLED", True)
 ESCALATION_WORKER_ENABLED = env.flag("ESCALATION_WORKER_ENABLED", True)
 
+# Webhooks and rooms that people enter are called on the public internet only, and here: networks,
+# or the word private. What these settings name themselves is called wherever it is.
+OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
+
 NTFY_BASE_URL = env.url("NTFY_BASE_URL", "https://ntfy.sh")
 NTFY_TOKEN = env.text("NTFY_TOKEN")
 # Where the buttons of push messages post to, for PagerPal to read; unset: to PagerPal itself.

@@ -5,7 +5,7 @@ import tempfile
 
 OURS = (
     *("NTFY_", "SMTP_", "TWILIO_", "INFOBIP_", "SMS_", "WHATSAPP_", "PHONE_"),
-    *("INBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_"),
+    *("INBOUND_", "OUTBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_"),
 )
 for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS", "PAGERPAL_FAULT_KILLS"}:
     if _name.startswith(OURS):
@@ -13,6 +13,7 @@ for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS", "PAGERPAL_FAULT_KILLS
 os.environ["PAGERPAL_ENV_FILE"] = os.devnull
 os.environ["PAGERPAL_DATA_DIR"] = tempfile.mkdtemp(prefix="pagerpal-test-")
 os.environ["ENVIRONMENT"] = "development"
+os.environ["OUTBOUND_ALLOWED_NETWORKS"] = "127.0.0.0/8"  # what the tests play chats and webhooks on
 
 from pagerpal.settings import *  # noqa: E402, F403
 from pagerpal.settings import DATA_DIR, DATABASES  # noqa: E402

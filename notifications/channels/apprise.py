@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from notifications.channels import calls, links
+from notifications.channels import calls, links, outbound
 from notifications.channels.base import Deadline, Message, Receipt, SendError, register
 from notifications.channels.texts import clean, clip, one_line
 
@@ -78,7 +78,10 @@ def _notify(url: str, message: Message) -> None:
     body = clip(clean(message.body), MOST_BODY)
     text = "\n".join(part for part in (body, message.open_url) if part)
     title = clip(one_line(message.title), MOST_TITLE)
-    result = target.notify(title=title, body=text or title, body_format=apprise.NotifyFormat.TEXT)
+    with outbound.guarded():
+        result = target.notify(
+            title=title, body=text or title, body_format=apprise.NotifyFormat.TEXT
+        )
     if not result:
         raise SendError(_why(result, url))
 

@@ -7,6 +7,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -118,14 +119,21 @@ def request(
     deadline: Deadline,
     headers: Mapping[str, str] | None = None,
     payload: bytes = b"",
+    guard: AbstractContextManager[None] | None = None,
 ) -> Answer:
     """Send one request and read its answer. Never follows a redirect.
 
     Raises SendError when there is no answer; its text holds no URL, as a path may be a secret.
+    Addresses that people enter are called by `links.post`, which gives the `guard`.
     """
     host = urlsplit(url).netloc.rpartition("@")[2]
+
+    def call() -> Answer:
+        with guard or nullcontext():
+            return _exchange(method, url, deadline, headers or {}, payload)
+
     try:
-        return within(deadline, lambda: _exchange(method, url, deadline, headers or {}, payload))
+        return within(deadline, call)
     except (requests.Timeout, urllib3.exceptions.TimeoutError):
         raise no_answer(deadline) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

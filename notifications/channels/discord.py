@@ -35,13 +35,9 @@ class Discord:
         return links.carrier(self.kind, address)
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
-        answer = calls.request(
-            "POST",
-            f"{links.checked(address)}?wait=true",  # else it says nothing of what became of it
-            deadline=deadline,
-            headers={"Content-Type": "application/json"},
-            payload=json.dumps(payload(message)).encode(),
-        )
+        body = json.dumps(payload(message)).encode()
+        # Without the query it says nothing of what became of it.
+        answer = links.post(address, body, deadline=deadline, query="?wait=true")
         return _receipt(answer, address)
 
 

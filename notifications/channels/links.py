@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from notifications.channels import calls
-from notifications.channels.base import SendError
+from notifications.channels import calls, outbound
+from notifications.channels.base import Deadline, SendError
 
 LONGEST = 1000
 LONGEST_CARRIER = 24
@@ -16,7 +17,7 @@ _LINK = re.compile(r"[!-~]+")  # what a URL is made of; anything else has to be 
 def clean_link(text: str) -> str:
     """The URL with its host in small letters; ValueError with a sentence when it cannot be one.
 
-    Where it leads is not looked at: chats are self-hosted, also on a private network.
+    Where a name leads is looked at when it is called, see `outbound`.
     """
     link = text.strip()
     if len(link) > LONGEST:
@@ -26,6 +27,10 @@ def clean_link(text: str) -> str:
         raise ValueError("An address begins with https:// or http:// and has no blanks in it.")
     if "@" in host or "#" in link:
         raise ValueError("An address has no user, password or # in it: its path is the secret.")
+    try:
+        outbound.refuse_literal(urlsplit(link).hostname or "")
+    except outbound.Forbidden as error:
+        raise ValueError(error.text) from None
     return f"{scheme}://{host}{link.partition('://')[2][len(host) :]}"
 
 
@@ -43,12 +48,27 @@ def carrier(kind: str, address: str) -> str:
     return f"{kind}@{_parts(address)[1]}"[:LONGEST_CARRIER]
 
 
-def checked(address: str) -> str:
-    """The address to post to; SendError when what is stored is none."""
+def post(
+    address: str,
+    payload: bytes,
+    *,
+    deadline: Deadline,
+    headers: Mapping[str, str] | None = None,
+    query: str = "",
+) -> calls.Answer:
+    """One JSON to an address that somebody entered; SendError when that is none to be called."""
     try:
-        return clean_link(address)
+        url = clean_link(address)
     except ValueError as error:
         raise SendError(str(error), permanent=True) from None
+    return calls.request(
+        "POST",
+        f"{url}{query}",
+        deadline=deadline,
+        headers={"Content-Type": "application/json", **(headers or {})},
+        payload=payload,
+        guard=outbound.guarded(),
+    )
 
 
 def words(text: str, address: str) -> str:

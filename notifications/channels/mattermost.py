@@ -35,13 +35,8 @@ class Mattermost:
         return links.carrier(self.kind, address)
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
-        answer = calls.request(
-            "POST",
-            links.checked(address),
-            deadline=deadline,
-            headers={"Content-Type": "application/json"},
-            payload=json.dumps({"text": text_of(message)}).encode(),
-        )
+        body = json.dumps({"text": text_of(message)}).encode()
+        answer = links.post(address, body, deadline=deadline)
         return _receipt(answer, address)
 
 

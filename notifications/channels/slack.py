@@ -31,13 +31,8 @@ class Slack:
         return links.carrier(self.kind, address)
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
-        answer = calls.request(
-            "POST",
-            links.checked(address),
-            deadline=deadline,
-            headers={"Content-Type": "application/json"},
-            payload=json.dumps(payload(message)).encode(),
-        )
+        body = json.dumps(payload(message)).encode()
+        answer = links.post(address, body, deadline=deadline)
         return _receipt(answer, address)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from string import Template
 from typing import Any, ClassVar
 
-from notifications.channels import calls, links
+from notifications.channels import links
 from notifications.channels.base import Deadline, Message, Receipt, SendError, register
 
 PREFIX = "whsec_"
@@ -42,13 +42,8 @@ class Webhook:
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         body = body_of(message).encode()
         signed = signature_headers(message.key, int(time.time()), body, message.secret)
-        answer = calls.request(
-            "POST",
-            links.checked(address),
-            deadline=deadline,
-            headers={"Content-Type": "application/json", "User-Agent": "PagerPal", **signed},
-            payload=body,
-        )
+        told = {"User-Agent": "PagerPal", **signed}
+        answer = links.post(address, body, deadline=deadline, headers=told)
         said = links.words(answer.text, address)
         if answer.is_taken:
             return Receipt(text=f"HTTP {answer.status} {said}".strip())
