@@ -200,6 +200,9 @@ OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
 
 NTFY_BASE_URL = env.url("NTFY_BASE_URL", "https://ntfy.sh")
 NTFY_TOKEN = env.text("NTFY_TOKEN")
+# Where the server has no tokens; a token wins.
+NTFY_USER = env.text("NTFY_USER")
+NTFY_PASSWORD = env.text("NTFY_PASSWORD")
 # Where the buttons of push messages post to, for PagerPal to read; unset: to PagerPal itself.
 NTFY_ACK_TOPIC = env.topic("NTFY_ACK_TOPIC")
 

@@ -81,7 +81,7 @@ class Ntfy:
         answer = calls.request("PUT", url, deadline=deadline, headers=ntfy_answers.authorization())
         if answer.status in {404, 405}:
             return Receipt(text="the ntfy server is too old to clear messages (needs 2.16)")
-        return _receipt(answer, address)
+        return Receipt() if answer.is_taken else _receipt(answer, address)
 
 
 def sequence_id(key: str) -> str:
@@ -148,21 +148,30 @@ def _is_too_large(answer: calls.Answer) -> bool:
 def _receipt(answer: calls.Answer, topic: str) -> Receipt:
     """What the server's answer means; raises SendError when it did not take the message."""
     said = answer.json
+    if answer.is_taken and said.get("id"):
+        return Receipt(provider_id=one_line(str(said["id"]))[:200])
     if answer.is_taken:
-        if answer.text.lstrip().startswith("<"):
-            raise SendError("a web page answered instead of an ntfy server; check NTFY_BASE_URL")
-        return Receipt(provider_id=one_line(str(said.get("id", "")))[:200])
+        raise SendError(_instead_of_an_id(answer, topic))
     if 300 <= answer.status < 400:
         words = "the server redirects, which is never followed; check NTFY_BASE_URL"
         raise calls.refusal(answer, words)
-    words = calls.quoted(str(said.get("error", "")), settings.NTFY_TOKEN, topic)
+    words = ntfy_answers.quoted(answer, topic)
     if answer.status in {401, 403}:
-        words = f"{words or 'not allowed'}; check NTFY_TOKEN and who may use this topic"
+        signs_in = ntfy_answers.SIGNS_IN
+        words = f"{words or 'not allowed'}; check {signs_in}, and who may use this topic"
     error = calls.refusal(answer, words)
     if answer.status == 429 and error.retry_after is None:
         error.retry_after = PAUSE_AT_LIMIT
     error.permanent = error.permanent or said.get("code") == DAILY_LIMIT
     raise error
+
+
+def _instead_of_an_id(answer: calls.Answer, topic: str) -> str:
+    """What a server said that took nothing, as far as anybody knows, although it answered 2xx."""
+    if answer.text.lstrip().startswith("<"):
+        return "a web page answered instead of an ntfy server; check NTFY_BASE_URL"
+    words = ntfy_answers.quoted(answer, topic)
+    return words or "an answer without a message id; it may have been sent"
 
 
 register(Ntfy())

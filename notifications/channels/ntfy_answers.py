@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from notifications.channels import calls
 from notifications.channels.base import Deadline, SendError
 from notifications.channels.texts import one_line
 
+# The settings it signs in with, for who has to look at them.
+SIGNS_IN = "NTFY_TOKEN, or NTFY_USER and NTFY_PASSWORD"
 _signer = signing.Signer(salt="notifications.ack_topic", sep=".")
 
 
@@ -47,9 +50,19 @@ def address() -> str:
 
 
 def authorization() -> dict[str, str]:
-    """How PagerPal signs in at the server."""
-    token = settings.NTFY_TOKEN
-    return {"Authorization": f"Bearer {token}"} if token else {}
+    """How PagerPal signs in at the server: by a token, else by a user and password, else not."""
+    if token := settings.NTFY_TOKEN:
+        return {"Authorization": f"Bearer {token}"}
+    if not settings.NTFY_USER:
+        return {}
+    pair = f"{settings.NTFY_USER}:{settings.NTFY_PASSWORD}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+def quoted(answer: calls.Answer, *secrets: str) -> str:
+    """The server's words about an error, without what PagerPal signs in with."""
+    own = (settings.NTFY_TOKEN, settings.NTFY_PASSWORD)
+    return calls.quoted(str(answer.json.get("error") or ""), *own, *secrets)
 
 
 def fetch(since: str, deadline: Deadline) -> list[Posted]:
@@ -60,8 +73,7 @@ def fetch(since: str, deadline: Deadline) -> list[Posted]:
     url = f"{address()}/json?poll=1&since={since}"
     answer = calls.request("GET", url, deadline=deadline, headers=authorization())
     if not answer.is_taken:
-        words = calls.quoted(str(answer.json.get("error", "")), settings.NTFY_TOKEN)
-        raise calls.refusal(answer, words or "check NTFY_ACK_TOPIC and NTFY_TOKEN")
+        raise calls.refusal(answer, quoted(answer) or f"check NTFY_ACK_TOPIC and {SIGNS_IN}")
     if answer.text.lstrip().startswith("<"):
         raise SendError("a web page answered instead of an ntfy server; check NTFY_BASE_URL")
     return list(_posted(answer.text))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from notifications.channels import ntfy
 from notifications.channels.base import Action, Deadline, Message, Receipt, SendError, registry
-from notifications.tests.servers import Provider, Reply, provider, slow
+from notifications.tests.receivers import receiver
+from notifications.tests.servers import Provider, Reply, slow
 
 TOPIC = "oncall-ann-7f3k9"
 
@@ -34,7 +35,7 @@ def message(**fields: Any) -> Message:
 
 @pytest.fixture
 def server(settings: Any) -> Iterator[Provider]:
-    with provider() as playing:
+    with receiver("ntfy") as playing:
         settings.NTFY_BASE_URL = playing.url
         settings.NTFY_TOKEN = "tk_secret"
         yield playing
@@ -85,6 +86,25 @@ def test_without_a_token_nothing_is_said_about_one(server: Provider, settings: A
     send()
 
     assert "Authorization" not in server.calls[0].headers
+
+
+def test_a_user_and_password_sign_in_where_there_is_no_token(
+    server: Provider, settings: Any
+) -> None:
+    settings.NTFY_USER, settings.NTFY_PASSWORD = "pager", "pass:w\u00f6rd"
+    send()
+    settings.NTFY_TOKEN = ""
+    send()
+
+    given = [call.headers["Authorization"] for call in server.calls]
+    assert given == ["Bearer tk_secret", "Basic cGFnZXI6cGFzczp3w7ZyZA=="]
+
+
+def test_a_wrong_password_stays_secret(server: Provider, settings: Any) -> None:
+    settings.NTFY_TOKEN, settings.NTFY_USER, settings.NTFY_PASSWORD = "", "pager", "s3cret"
+    server.replies = [Reply(401, '{"code":40101,"error":"unauthorized s3cret"}')]
+
+    assert error_of().text.startswith("HTTP 401: unauthorized ***; check NTFY_TOKEN, or NTFY_USER")
 
 
 def test_a_wild_title_becomes_one_line_that_fits(server: Provider) -> None:
