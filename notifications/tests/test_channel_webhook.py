@@ -13,7 +13,8 @@ import pytest
 
 from notifications.channels import webhook
 from notifications.channels.base import Deadline, Message, Receipt, SendError, registry
-from notifications.tests.servers import Call, Provider, Reply, provider
+from notifications.tests.receivers import PATHS, receiver
+from notifications.tests.servers import Call, Provider, Reply
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT: dict[str, Any] = {
@@ -33,7 +34,7 @@ def message(**fields: Any) -> Message:
 
 
 def send(server: Provider, what: Message | None = None) -> Receipt:
-    return registry["webhook"].send(what or message(), f"{server.url}/in/t0psecret", Deadline(5))
+    return registry["webhook"].send(what or message(), server.url + PATHS["webhook"], Deadline(5))
 
 
 def verified(call: Call, secret: str = SECRET) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def verified(call: Call, secret: str = SECRET) -> dict[str, Any]:
 
 
 def error_of(reply: Reply, what: Message | None = None) -> SendError:
-    with provider(reply) as server, pytest.raises(SendError) as caught:
+    with receiver("webhook", reply) as server, pytest.raises(SendError) as caught:
         send(server, what)
     return caught.value
 
@@ -63,7 +64,7 @@ def test_the_signature_is_that_of_the_standard() -> None:
 
 
 def test_a_receiver_can_check_who_sent_it_and_reads_all_facts() -> None:
-    with provider(Reply(204, "")) as server:
+    with receiver("webhook", Reply(204, "")) as server:
         receipt = send(server)
 
         assert verified(server.calls[0]) == EVENT
@@ -71,7 +72,7 @@ def test_a_receiver_can_check_who_sent_it_and_reads_all_facts() -> None:
 
 
 def test_a_message_sent_again_has_the_same_id_and_another_one_has_not() -> None:
-    with provider() as server:
+    with receiver("webhook") as server:
         for what in (message(), message(), message(key="update:412/2/channel:3/0")):
             send(server, what)
 
@@ -81,7 +82,7 @@ def test_a_message_sent_again_has_the_same_id_and_another_one_has_not() -> None:
 
 def test_while_a_secret_is_changed_both_hold() -> None:
     new = webhook.new_secret()
-    with provider() as server:
+    with receiver("webhook") as server:
         send(server, message(secret=f"{new} {SECRET}"))
 
         verified(server.calls[0])
@@ -89,7 +90,7 @@ def test_while_a_secret_is_changed_both_hold() -> None:
 
 
 def test_without_a_secret_nothing_is_signed() -> None:
-    with provider() as server:
+    with receiver("webhook") as server:
         send(server, message(secret=""))
 
     assert "webhook-signature" not in server.calls[0].headers
@@ -98,7 +99,7 @@ def test_without_a_secret_nothing_is_signed() -> None:
 
 def test_a_body_of_ones_own_gets_the_facts_as_json_texts() -> None:
     template = '{"text": "${severity}: ${title} ${nothing}", "n": "${number}", "cost": "$$5"}'
-    with provider() as server:
+    with receiver("webhook") as server:
         send(server, message(template=template))
 
         assert verified(server.calls[0]) == {
@@ -130,14 +131,14 @@ def test_only_410_says_that_the_address_is_gone() -> None:
     ("status", "permanent"), [(302, True), (400, True), (429, False), (500, False)]
 )
 def test_other_answers_are_final_or_tried_again(status: int, permanent: bool) -> None:
-    error = error_of(Reply(status, "no t0psecret here", {"Location": "https://x.example/"}))
+    error = error_of(Reply(status, "no s3cr3tpart here", {"Location": "https://x.example/"}))
 
     assert error.permanent is permanent
-    assert "t0psecret" not in error.text
+    assert "s3cr3tpart" not in error.text
 
 
 def test_what_a_receiver_answers_is_kept_in_short() -> None:
-    with provider(Reply(200, "queued " * 100)) as server:
+    with receiver("webhook", Reply(200, "queued " * 100)) as server:
         text = send(server).text
 
     assert text.startswith("HTTP 200 queued queued")
