@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 
 from incidents.models import EscalationStep
 from notifications import outbox
@@ -30,11 +31,14 @@ A_DAY = timedelta(days=1)
 PREFIX = "gaps:"
 
 REASONS = {
-    "empty": "the rotation has no members",
-    "before": "the first shift has not begun",
-    "after": "the rotation has ended",
+    "empty": gettext_noop("Nobody is on call: the rotation has no members."),
+    "before": gettext_noop("Nobody is on call: the first shift has not begun."),
+    "after": gettext_noop("Nobody is on call: the rotation has ended."),
 }
-SWITCHED_OFF = "Nobody is on call: the rotation is switched off, but a policy pages it."
+NOBODY = gettext_noop("Nobody is on call.")
+SWITCHED_OFF = gettext_noop(
+    "Nobody is on call: the rotation is switched off, but a policy pages it."
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def coming(teams: Iterable[Team], now: datetime, days: int = SHOWN_DAYS) -> list
     for stretch in stretches:
         if gap := _gap(stretch, reachable):
             _add(found, gap)
-    found += [Gap(one, now, end, SWITCHED_OFF) for one in rotations if not one.is_active]
+    found += [Gap(one, now, end, gettext(SWITCHED_OFF)) for one in rotations if not one.is_active]
     seen = [_as_seen(gap, now, end) for gap in found]
     return sorted(seen, key=lambda gap: (gap.starts_at, str(gap.rotation)))
 
@@ -103,15 +107,16 @@ def _gap(stretch: PlannedShift, reachable: set[int]) -> Gap | None:
         return Gap(stretch.rotation, stretch.starts_at, stretch.ends_at, why) if why else None
     if stretch.person.pk in reachable:
         return None
-    why = f"{stretch.person} is on call, but has no working contact method."
+    text = gettext("%(who)s is on call, but has no working contact method.")
+    why = text % {"who": stretch.person}
     return Gap(stretch.rotation, stretch.starts_at, stretch.ends_at, why, [stretch.person])
 
 
 def _why_nobody(stretch: PlannedShift) -> str:
-    reason = REASONS.get(stretch.why, "")
-    if stretch.why == "off":
-        reason = f"{' and '.join(str(user) for user in stretch.instead_of)} is switched off"
-    return f"Nobody is on call: {reason}." if reason else "Nobody is on call."
+    if stretch.why != "off":
+        return gettext(REASONS.get(stretch.why, NOBODY))
+    who = gettext(" and ").join(str(user) for user in stretch.instead_of)
+    return gettext("Nobody is on call: %(who)s is switched off.") % {"who": who}
 
 
 def _add(found: list[Gap], gap: Gap) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.dispatch import receiver
+from django.utils.translation import gettext, gettext_noop, ngettext_lazy
 
 from incidents import acts
 from incidents.answers import still_answers
@@ -28,14 +29,18 @@ Purpose = Notification.Purpose
 
 PREFIX = "incident:"
 LETTERS = {ACKNOWLEDGE: "a", RESOLVE: "r", ESCALATE: "e"}
-DONE = {ACKNOWLEDGE: "yours", RESOLVE: "resolved", ESCALATE: "being escalated"}
+DONE = {
+    ACKNOWLEDGE: ngettext_lazy("%(numbers)s is yours.", "%(numbers)s are yours."),
+    RESOLVE: ngettext_lazy("%(numbers)s is resolved.", "%(numbers)s are resolved."),
+    ESCALATE: ngettext_lazy("%(numbers)s is being escalated.", "%(numbers)s are being escalated."),
+}
 # How long after its end an incident is still what a plain answer may be about.
 REMEMBERED = timedelta(hours=24)
 # A provider's clock and ours are not the same.
 CLOCKS_DIFFER = timedelta(seconds=5)
 MOST_LISTED = 6
 MOST_TITLE = 30
-NOTHING = "Nothing is open that you were paged for."
+NOTHING = gettext_noop("Nothing is open that you were paged for.")
 
 
 def perform_all(
@@ -102,7 +107,8 @@ def _by_number(reply: Reply, by: Actor, now: datetime) -> str:
     allowed = _allowed(by.user, reply.numbers)
     said = [in_words(reply.act, perform_all(reply.act, allowed, by=by, now=now))] if allowed else []
     if foreign := sorted(set(reply.numbers) - set(allowed)):
-        said.append(f"{_numbers(foreign)}: not an incident that you may answer.")
+        text = gettext("%(numbers)s: not an incident that you may answer.")
+        said.append(text % {"numbers": _numbers(foreign)})
     return " ".join(said)
 
 
@@ -121,7 +127,7 @@ def _allowed(user: User, incident_ids: Collection[int]) -> list[int]:
 
 def _take_all(waiting: Sequence[Incident], by: Actor, now: datetime) -> str:
     if not waiting:
-        return NOTHING
+        return gettext(NOTHING)
     moved = perform_all(ACKNOWLEDGE, [one.pk for one in waiting], by=by, now=now)
     return in_words(ACKNOWLEDGE, moved)
 
@@ -133,7 +139,9 @@ def _the_only_one(act: str, told: Sequence[Incident], by: Actor, now: datetime) 
         return _which(act, waiting)
     # Where nothing waits, whoever was faster is named.
     last = waiting or told[:1] or _ended_last(by.user, now)
-    return in_words(act, perform_all(act, [one.pk for one in last], by=by, now=now)) or NOTHING
+    return in_words(act, perform_all(act, [one.pk for one in last], by=by, now=now)) or gettext(
+        NOTHING
+    )
 
 
 def _waits(incident: Incident, user: User) -> bool:
@@ -145,10 +153,12 @@ def _waits(incident: Incident, user: User) -> bool:
 def _which(act: str, waiting: Sequence[Incident]) -> str:
     listed = "; ".join(_shown(one) for one in waiting[:MOST_LISTED])
     more = len(waiting) - MOST_LISTED
-    listed += f"; and {more} more" if more > 0 else ""
-    all_of_them = " or all" if act == ACKNOWLEDGE else ""
-    example = f"{waiting[0].pk}{LETTERS[act]}"
-    return f"Which one? {listed}. Reply {example}{all_of_them}."
+    if more > 0:
+        listed = gettext("%(listed)s; and %(more)s more") % {"listed": listed, "more": more}
+    text = gettext("Which one? %(listed)s. Reply %(example)s.")
+    if act == ACKNOWLEDGE:
+        text = gettext("Which one? %(listed)s. Reply %(example)s or all.")
+    return text % {"listed": listed, "example": f"{waiting[0].pk}{LETTERS[act]}"}
 
 
 def _shown(incident: Incident) -> str:
@@ -196,12 +206,14 @@ def in_words(act: str, moved: Sequence[Moved]) -> str:
     said = [_done(act, changed)] if changed else []
     said += others[:MOST_LISTED]
     if len(others) > MOST_LISTED:
-        said.append(f"And {len(others) - MOST_LISTED} more that nothing changed for.")
+        text = gettext("And %(more)s more that nothing changed for.")
+        said.append(text % {"more": len(others) - MOST_LISTED})
     return " ".join(said)
 
 
 def _done(act: str, numbers: Sequence[int]) -> str:
-    return f"{_numbers(numbers)} {'is' if len(numbers) == 1 else 'are'} {DONE.get(act, act)}."
+    said = {"numbers": _numbers(numbers)}
+    return (DONE[act] % len(numbers)) % said
 
 
 def _numbers(numbers: Sequence[int]) -> str:
@@ -211,7 +223,8 @@ def _numbers(numbers: Sequence[int]) -> str:
 def _with_number(moved: Moved) -> str:
     named = moved.text.startswith("#")
     text = moved.text if named else f"#{moved.incident.pk}: {moved.text}"
-    who = _resolved_by(moved.incident) if "is resolved since" in text else ""
+    ended = named and not moved.changed and moved.incident.state == State.RESOLVED
+    who = _resolved_by(moved.incident) if ended else ""
     return f"{text.removesuffix('.')} {who}." if who else text
 
 
@@ -219,4 +232,4 @@ def _resolved_by(incident: Incident) -> str:
     """`by bob`, as the history says."""
     entry = incident.timeline.filter(kind=TimelineEntry.Kind.RESOLVED).first()
     _, by, who = entry.text.partition("Resolved by ") if entry else ("", "", "")
-    return f"by {who.removesuffix('.')}" if by else ""
+    return gettext("by %(who)s") % {"who": who.removesuffix(".")} if by else ""

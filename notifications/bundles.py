@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from notifications import wording
+from notifications import terms, wording
 from notifications.channels.base import Message
 from notifications.channels.texts import clip, one_line
 from notifications.events import url_of
@@ -27,7 +27,6 @@ MOST_LISTED = 10
 MOST_NAMED = 2
 MOST_NAME = 60
 SEEN_BY_OTHERS = frozenset({"ntfy", "sms", "whatsapp"})
-LEVELS = {"critical": "CRIT", "high": "HIGH", "warning": "WARN", "info": "INFO"}
 _signer = signing.Signer(salt="notifications.bundles", sep=".")
 
 
@@ -81,7 +80,7 @@ def say(rows: Sequence[Notification], key: str, answer_url: str) -> Message:
 
 def _values(rows: Sequence[Notification]) -> dict[str, Any]:
     """What the templates say: how many, which by name, and what becomes of the rest."""
-    counts = Counter(one_line(str(row.context.get("severity") or "")) for row in rows)
+    counts = Counter(_severity(row) for row in rows)
     names = [_name(row) for row in rows]
     return {
         "count": len(rows),
@@ -89,9 +88,7 @@ def _values(rows: Sequence[Notification]) -> dict[str, Any]:
         "counted": ", ".join(f"{number} {word}".strip() for word, number in counts.items()),
         "named": ", ".join(names[:MOST_NAMED]),
         "unnamed": len(rows) - MOST_NAMED if len(rows) > MOST_NAMED else 0,
-        "listed": [f"{row.context.get('severity') or ''}: {_name(row)}" for row in rows][
-            :MOST_LISTED
-        ],
+        "listed": [f"{_severity(row)}: {_name(row)}" for row in rows[:MOST_LISTED]],
         "unlisted": max(0, len(rows) - MOST_LISTED),
         "repeat": all(row.context.get("repeat") for row in rows),
         # Whoever reads replies reads this one too.
@@ -103,8 +100,12 @@ def _name(row: Notification) -> str:
     facts = row.context
     number = f"#{facts['number']} " if facts.get("number") else ""
     if facts.get("discreet") and row.channel in SEEN_BY_OTHERS:
-        return f"{number}{facts.get('severity') or ''}".strip()
+        return f"{number}{_severity(row)}".strip()
     return f"{number}{clip(one_line(str(facts.get('title') or '')), MOST_NAME)}".strip()
+
+
+def _severity(row: Notification) -> str:
+    return terms.term(one_line(str(row.context.get("severity") or "")))
 
 
 def _sms(lead: Notification, rows: Sequence[Notification], values: dict[str, Any]) -> str:
@@ -115,7 +116,7 @@ def _sms(lead: Notification, rows: Sequence[Notification], values: dict[str, Any
 
 
 def _short_name(row: Notification) -> str:
-    level = LEVELS.get(str(row.context.get("severity")), "")
+    level = terms.level(str(row.context.get("severity")), "")
     number, _, title = _name(row).partition(" ")
     is_hidden = row.context.get("discreet") or not row.context.get("number")
     return _name(row) if is_hidden else f"{number} {level} {clip(title, MOST_NAME // 2)}"

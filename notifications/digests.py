@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
-from notifications import wording
+from notifications import terms, wording
 from notifications.channels.texts import clip, one_line
 from notifications.models import Notification
 from notifications.wording import Words
@@ -60,5 +60,5 @@ def _counted(event: str, number: int) -> str:
 
 def _name(facts: Mapping[str, Any]) -> str:
     if facts.get("discreet"):
-        return f"#{facts['number']} {facts.get('severity') or ''}".strip()
+        return f"#{facts['number']} {terms.term(str(facts.get('severity') or ''))}".strip()
     return f"#{facts['number']} {clip(one_line(str(facts.get('title') or '')), MOST_NAME)}".strip()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
 
-from notifications import wording
+from notifications import terms, wording
 from notifications.channels.texts import clip, one_line
 from notifications.models import Notification
 from notifications.wording import Words
@@ -52,7 +52,7 @@ class _Clock:
             moment = datetime.fromisoformat(str(iso)).astimezone(self._zone)
         except (ValueError, OverflowError):
             return ""
-        return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
+        return f"{terms.weekday(moment)} {moment:%H:%M}"
 
 
 def _shift(facts: Facts, clock: _Clock) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, models, transaction
+from django.utils.translation import gettext, gettext_noop
 
 from notifications import outbox, receipts, replies, stopping
 from notifications.channels.inbound import WHATSAPP, Heard
@@ -32,12 +33,14 @@ GOOD_FOR = timedelta(hours=2)
 USEFUL_FOR = timedelta(minutes=10)
 KEPT_FOR = timedelta(days=30)
 
-HELP = "Reply 12a to take #12, 12r to resolve it, 12e to call the next step, or all to take all."
-SEVERAL = (
+HELP = gettext_noop(
+    "Reply 12a to take #12, 12r to resolve it, 12e to call the next step, or all to take all."
+)
+SEVERAL = gettext_noop(
     "Nothing was done: this number belongs to several people here, so nobody can tell who you are. "
     "Use the link in the message."
 )
-FAILED = "PagerPal could not do that. Use the link in the message."
+FAILED = gettext_noop("PagerPal could not do that. Use the link in the message.")
 
 
 def receive(messages: Iterable[Heard], *, now: datetime) -> int:
@@ -124,8 +127,8 @@ def ask(row: InboundMessage, reply: Reply, threads: Sequence[str], *, now: datet
         raise  # the whole message is handled again
     except Exception:
         log.exception("what %s wrote could not be done", row.user)
-        return FAILED
-    return next((str(text) for _, text in answers if text), FAILED)
+        return gettext(FAILED)
+    return next((str(text) for _, text in answers if text), gettext(FAILED))
 
 
 def say(row: InboundMessage, method: ContactMethod, text: str, *, now: datetime) -> None:
@@ -174,7 +177,7 @@ class _Handling:
         if not sure:
             self.row.outcome = "not acted upon: this address is switched off"
         elif len({method.user_id for method in sure}) > 1:
-            self._say(sure[0], SEVERAL)
+            self._say(sure[0], gettext(SEVERAL))
         elif self.reply.act == replies.UNKNOWN:
             self._help(sure[0])
         else:
@@ -200,7 +203,7 @@ class _Handling:
         if not self.row.text or helped.exists():
             self.row.outcome = "not understood"
         else:
-            self._say(method, HELP)
+            self._say(method, gettext(HELP))
 
     def _say(self, method: ContactMethod, text: str) -> None:
         self.row.outcome = text[:1000]

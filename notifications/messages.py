@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.translation import gettext, gettext_noop
 
-from notifications import digests, duty_words, events, reply_words, trial_words, wording
+from notifications import digests, duty_words, events, reply_words, terms, trial_words, wording
 from notifications.channels.base import Message
 from notifications.channels.texts import clean, clip, one_line
 from notifications.events import url_of
@@ -25,13 +26,12 @@ MOST_DETAIL = 300  # bytes, in the short text; the mail's HTML shows more
 MOST_DETAIL_IN_MAIL = 2000
 MOST_TITLE = 160
 MOST_NAME = 80
-UNKNOWN = "Something needs you"
+UNKNOWN = gettext_noop("Something needs you")
 # What others may read over somebody's shoulder, on a locked screen or in the air.
 SEEN_BY_OTHERS = frozenset({"ntfy", "sms", "whatsapp"})
 DISCREET = "discreet"
 # What has words of its own about an incident; a run of somebody's rules reads like a page.
 ABOUT = frozenset({Purpose.PAGE, Purpose.GROWTH, Purpose.ASK_OWNER, Purpose.UPDATE})
-LEVELS = {"critical": "CRIT", "high": "HIGH", "warning": "WARN", "info": "INFO"}
 TAGS = {
     "opened": "warning",
     "reopened": "warning",
@@ -54,7 +54,7 @@ def render(notification: Notification) -> Message:
 def _render(notification: Notification) -> Message:
     facts: Mapping[str, Any] = notification.context
     if clears := facts.get("clears"):
-        return _message(notification, title="answered", body="", clears=str(clears))
+        return _message(notification, title=gettext("answered"), body="", clears=str(clears))
     words = duty_words.words(notification, facts) or trial_words.words(notification, facts)
     if words:
         return _quiet(notification, words, tag="calendar")
@@ -127,9 +127,10 @@ def _values(notification: Notification, facts: Mapping[str, Any]) -> dict[str, A
     return {
         "number": str(number) if number else "",
         "what": _what(facts),
-        "severity": _name(facts, "severity"),
-        "level": LEVELS.get(_name(facts, "severity"), "ALERT"),
+        "severity": terms.term(_name(facts, "severity")),
+        "level": terms.level(_name(facts, "severity")),
         "event": _name(facts, "event"),
+        "event_said": terms.term(_name(facts, "event")),
         "who": _name(facts, "who"),
         "step": _capital(_name(facts, "step")),
         "after": _length(facts),
@@ -154,7 +155,8 @@ def _short(notification: Notification, name: str, values: Mapping[str, Any]) -> 
         return ""
     if name == DISCREET:
         return wording.say_short(notification.channel, name, values, "")
-    title = clip(one_line(str(notification.context.get("title") or "")) or UNKNOWN, MOST_TITLE)
+    said = one_line(str(notification.context.get("title") or ""))
+    title = clip(said or gettext(UNKNOWN), MOST_TITLE)
     return wording.say_short(notification.channel, name, values, title.rstrip("."))
 
 
@@ -183,11 +185,11 @@ def _subject(facts: Mapping[str, Any]) -> str:
     """Mail readers thread by it, so it leaves out what may change while the incident lives."""
     if facts.get("discreet"):
         return f"PagerPal #{facts.get('number') or ''}"
-    return f"TEST {_what(facts)}" if facts.get("is_test") else _what(facts)
+    return f"{gettext('TEST')} {_what(facts)}" if facts.get("is_test") else _what(facts)
 
 
 def _what(facts: Mapping[str, Any]) -> str:
-    what = clip(one_line(str(facts.get("title") or "")) or UNKNOWN, MOST_TITLE)
+    what = clip(one_line(str(facts.get("title") or "")) or gettext(UNKNOWN), MOST_TITLE)
     return f"{what} (#{facts['number']})" if facts.get("number") else what
 
 
@@ -213,15 +215,9 @@ def _since(notification: Notification, facts: Mapping[str, Any]) -> str:
 def _length(facts: Mapping[str, Any]) -> str:
     """How long it was open: `12 min`, `3 h 5 min`, `2 d 4 h`."""
     try:
-        minutes = max(0, int(facts.get("lasted") or 0)) // 60
+        return terms.length(int(facts.get("lasted") or 0)) if "lasted" in facts else ""
     except (TypeError, ValueError):
         return ""
-    if "lasted" not in facts:
-        return ""
-    days, hours, minutes = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _moment(notification: Notification, iso: Any) -> datetime | None:
@@ -238,7 +234,7 @@ def _clock(notification: Notification, moment: datetime | None) -> str:
     if moment is None:
         return ""
     same_day = notification.due_at.astimezone(moment.tzinfo).date() == moment.date()
-    return f"{moment:%H:%M}" if same_day else f"{moment.day} {moment:%b %H:%M}"
+    return f"{moment:%H:%M}" if same_day else f"{terms.day(moment)} {moment:%H:%M}"
 
 
 def _answer_url(notification: Notification, facts: Mapping[str, Any]) -> str:
@@ -271,11 +267,11 @@ def _bare(notification: Notification) -> Message:
     """What can be said without understanding anything: that there is something, and where."""
     facts = notification.context if isinstance(notification.context, Mapping) else {}
     shown = "" if facts.get("discreet") else str(facts.get("title") or "")
-    title = clip(one_line(shown) or UNKNOWN, MOST_TITLE)
+    title = clip(one_line(shown) or gettext(UNKNOWN), MOST_TITLE)
     return _message(
         notification,
         title=title,
-        body="PagerPal could not put the details into words. Open it to see them.",
+        body=gettext("PagerPal could not put the details into words. Open it to see them."),
         subject=title,
         priority=3 if notification.is_said_once else 5,
         tags=("calendar",) if notification.is_said_once else ("rotating_light",),

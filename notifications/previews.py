@@ -18,6 +18,11 @@ from schedules.models import Team, User
 
 Purpose = Notification.Purpose
 NUMBER = 412
+BUNDLES = {
+    "Page: five at once": Purpose.PAGE,
+    "News for the owner: of five at once": Purpose.GROWTH,
+    "Question to the owner: about five at once": Purpose.ASK_OWNER,
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,15 @@ class Sample:
 
 def samples(reader: User, now: datetime) -> list[Sample]:
     """Every text, with the times of this reader. Asks the database nothing and sends nothing."""
-    told = [Sample(name, _previews(*what, reader, now)) for name, what in _facts(now).items()]
-    return [*told, _storm(now), _bundle(reader, now)]
+    told = [
+        Sample(name, _previews(purpose, context, reader, now))
+        for name, (purpose, context) in facts(now).items()
+    ]
+    return [*told, _storm(now), *(_bundle(name, reader, now) for name in BUNDLES)]
 
 
-def _facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
+def facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What is made up, by the name of its sample: its purpose, and the facts of the message."""
     shift, times = _shift(now), _times(now)
     incident = _incident(now)
     updates: dict[str, dict[str, Any]] = {
@@ -66,7 +75,9 @@ def _facts(now: datetime) -> dict[str, tuple[str, dict[str, Any]]]:
         **{name: (Purpose.UPDATE, incident | facts) for name, facts in updates.items()},
         "Reminder of a shift": (Purpose.REMINDER, shift),
         "Hand-over": (Purpose.HANDOVER, shift | {"incidents": [f"#{NUMBER} Disk full"]}),
+        "Hand-over, for a room": (Purpose.HANDOVER, shift | {"who": "alice"}),
         "Gaps": (Purpose.NOTICE, {"team": "Platform", "gaps": [times | {"why": "Nobody."}]}),
+        "Silent source": (Purpose.NOTICE, {"team": "Platform", "silent": _silence(now)}),
         "Code": (Purpose.VERIFY, {"seed": "preview"}),
         "Test of an address": (Purpose.TEST, {"trial": "address"}),
         "Answer to a reply": (Purpose.NOTICE, {"answer": f"#{NUMBER} is yours."}),
@@ -100,6 +111,11 @@ def _times(now: datetime) -> dict[str, Any]:
         "starts_at": (now + timedelta(days=1)).isoformat(),
         "ends_at": ends_at.isoformat(),
     }
+
+
+def _silence(now: datetime) -> dict[str, Any]:
+    since = (now - timedelta(hours=26)).isoformat()
+    return {"source": "Backup", "since": since, "allowed": "24 h", "has_spoken": True}
 
 
 def _shift(now: datetime) -> dict[str, Any]:
@@ -152,15 +168,16 @@ def _row(
     )
 
 
-def _bundle(reader: User, now: datetime) -> Sample:
-    """Five pages in one; in earnest their answer is for exactly these."""
+def _bundle(name: str, reader: User, now: datetime) -> Sample:
+    """Five messages in one; in earnest their answer is for exactly these."""
     previews = []
+    purpose = BUNDLES[name]
+    url = f"{settings.PAGERPAL_BASE_URL}/a/all-1.{'x' * 43}"
     for kind, label in person_channel_choices():
-        pages = [_row(kind, Purpose.PAGE, facts, reader, now) for facts in _many(now)]
-        answer_url = f"{settings.PAGERPAL_BASE_URL}/a/all-1.{'x' * 43}"
-        message = bundles.say(pages, "preview", answer_url)
+        rows = [_row(kind, purpose, one, reader, now) for one in _many(now)]
+        message = bundles.say(rows, "preview", "" if purpose == Purpose.GROWTH else url)
         previews.append(_preview([label], message))
-    return Sample("Page: five at once", previews)
+    return Sample(name, previews)
 
 
 def _many(now: datetime) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from django.core import signing
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from notifications import limits, outbox
 from notifications.channels.base import kind_of
@@ -126,7 +127,7 @@ def _check_runs(user: User, now: datetime) -> None:
 
 def _facts(user: User, number: str) -> dict[str, Any]:
     return {
-        "title": "Would this have woken you?",
+        "title": gettext("Would this have woken you?"),
         "urgency": Urgency.HIGH,
         "is_test": True,
         "open_path": reverse("notifications:me"),

@@ -8,6 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from incidents import timeline
 from incidents.models import Incident
@@ -91,20 +92,30 @@ def write(incident: Incident, kind: str, text: str, by: Actor, now: datetime) ->
 def standing(incident: Incident, by: Actor) -> str:
     """Why an act changed nothing: who was first, in one sentence."""
     if incident.merged_into_id is not None:
-        return f"#{incident.pk} is part of #{incident.merged_into_id}."
+        text = gettext("#%(number)s is part of #%(other)s.")
+        return text % {"number": incident.pk, "other": incident.merged_into_id}
     if incident.state == State.RESOLVED:
-        return f"#{incident.pk} is resolved since {clock(incident.resolved_at, by)}."
+        parts = {"number": incident.pk, "at": clock(incident.resolved_at, by)}
+        return gettext("#%(number)s is resolved since %(at)s.") % parts
     if incident.state == State.ACKNOWLEDGED:
-        who = "You have" if incident.owner == by.user else f"{incident.owner or 'Somebody'} has"
-        return f"{who} it since {clock(incident.acknowledged_at, by)}."
+        return _owned(incident, by)
     if incident.urgency != Incident.Urgency.NONE:
-        return f"Nobody has #{incident.pk} now."
-    return f"#{incident.pk} is only shown: nobody is paged for it."
+        return gettext("Nobody has #%(number)s now.") % {"number": incident.pk}
+    text = gettext("#%(number)s is only shown: nobody is paged for it.")
+    return text % {"number": incident.pk}
+
+
+def _owned(incident: Incident, by: Actor) -> str:
+    at = clock(incident.acknowledged_at, by)
+    if incident.owner == by.user:
+        return gettext("You have it since %(at)s.") % {"at": at}
+    who = incident.owner or gettext("Somebody")
+    return gettext("%(who)s has it since %(at)s.") % {"who": who, "at": at}
 
 
 def clock(moment: datetime | None, by: Actor) -> str:
     if moment is None:
-        return "an unknown time"
+        return gettext("an unknown time")
     return in_zone(moment, by).strftime("%H:%M %Z")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from incidents import announcements
 from incidents.lifecycle.acting import (
@@ -66,7 +67,7 @@ def acknowledge(
         if State.ACKNOWLEDGED not in ALLOWED[incident.state]:
             return Moved(False, incident, standing(incident, by))
         _take(incident, by, promise, now)
-        return Moved(True, incident, f"#{incident.pk} is yours.{asks_at(incident, by, now)}")
+        return Moved(True, incident, yours(incident) + asks_at(incident, by, now))
 
     return _on_behalf(incident_id, by, act)
 
@@ -79,7 +80,7 @@ def take_over(incident_id: int, by: Actor, *, now: datetime) -> Moved:
             return Moved(False, incident, standing(incident, by))
         if incident.state == State.TRIGGERED:
             _take(incident, by, None, now)
-            return Moved(True, incident, f"#{incident.pk} is yours.")
+            return Moved(True, incident, yours(incident))
         before = incident.owner or "somebody"
         # What the owner before was to be told or asked is no news for them any more.
         _end_questions(incident, f"{by.label} has it", now)
@@ -145,7 +146,8 @@ def _renew(incident: Incident, by: Actor, promise: Promise | None, now: datetime
     text = f"{by.label} {'snoozed it' if incident.is_snoozed else 'still has it'}."
     write(incident, kind, f"{text}{asks_at(incident, by, now)}", by, now)
     incident.save(update_fields=[*PROMISED, "revision"])
-    return Moved(True, incident, f"#{incident.pk} is still yours.{asks_at(incident, by, now)}")
+    text = gettext("#%(number)s is still yours.") % {"number": incident.pk}
+    return Moved(True, incident, text + asks_at(incident, by, now))
 
 
 def _end_questions(incident: Incident, why: str, now: datetime) -> None:
@@ -162,7 +164,8 @@ def _come(incident: Incident, by: Actor, user: User, now: datetime) -> Moved | N
     outbox.cancel_person(incident.thread, user, now=now, reason=f"{user} comes")
     write(incident, Kind.ACKNOWLEDGED, f"{user} comes to help.", by, now)
     incident.save(update_fields=["revision"])
-    return Moved(True, incident, f"They know that you come. {standing(incident, by)}")
+    text = gettext("They know that you come.")
+    return Moved(True, incident, f"{text} {standing(incident, by)}")
 
 
 def snooze(incident_id: int, by: Actor, until: datetime, *, now: datetime) -> Moved:
@@ -189,7 +192,7 @@ def resolve(incident_id: int, by: Actor, *, now: datetime, note: str = "") -> Mo
             kept = " Your note was added." if note else ""
             return Moved(False, incident, standing(incident, by) + kept)
         resolve_locked(incident, by, by_monitor=False, now=now)
-        return Moved(True, incident, f"#{incident.pk} is resolved.")
+        return Moved(True, incident, gettext("#%(number)s is resolved.") % {"number": incident.pk})
 
     return on_locked(incident_id, act)
 
@@ -243,4 +246,9 @@ def asks_at(incident: Incident, by: Actor, now: datetime) -> str:
     """A sentence about when its owner is asked, with a blank before it; empty if never."""
     if incident.ask_at is None:
         return ""
-    return f" PagerPal asks again at {day_and_clock(incident.ask_at, by, now)}."
+    at = day_and_clock(incident.ask_at, by, now)
+    return f" {gettext('PagerPal asks again at %(at)s.') % {'at': at}}"
+
+
+def yours(incident: Incident) -> str:
+    return gettext("#%(number)s is yours.") % {"number": incident.pk}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from incidents import announcements
 from incidents.lifecycle.acting import ANSWERED, Actor, Moved, on_locked, standing, write
 from incidents.models import Incident, TimelineEntry
@@ -52,7 +54,7 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         if was_owned:
             announcements.released(incident, f"{by.label} asked for the next step", now=now)
         kick(RUN_DUE_STEPS)
-        return Moved(True, incident, "The next step is being called now.")
+        return Moved(True, incident, gettext("The next step is being called now."))
 
     return on_locked(incident_id, act)
 

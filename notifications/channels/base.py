@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Protocol, cast
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 
 class Deadline:
@@ -48,7 +49,7 @@ class Message:
     tags: tuple[str, ...] = ()
     open_url: str = ""
     answer_url: str = ""  # the page with one button; GET never acts
-    answer_label: str = "Acknowledge"
+    answer_label: str = ""  # empty: Acknowledge
     actions: tuple[Action, ...] = ()
     html: str = ""
     clears: str = ""  # the key of an earlier message to take off the screen, instead of a new one
@@ -58,6 +59,11 @@ class Message:
     event: dict[str, Any] = field(default_factory=dict)  # the facts, for programs that read it
     secret: str = ""  # what a program's message is signed with
     template: str = ""  # the wire form its receiver wants instead of ours
+
+    @property
+    def button(self) -> str:
+        """What the button says that answers."""
+        return self.answer_label or gettext("Acknowledge")
 
 
 @dataclass(frozen=True)

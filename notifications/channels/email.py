@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext
 
 from notifications.channels import calls
 from notifications.channels.base import Deadline, Message, Receipt, SendError, register
@@ -81,18 +82,18 @@ def compose(message: Message, address: str) -> EmailMessage:
         mail["Importance"] = "high"
     for name, value in message.headers.items():
         mail[name] = one_line(value)
-    mail.set_content(_text(message))
+    mail.set_content(text_of(message))
     if message.html:
         mail.add_alternative(message.html, subtype="html")
     return mail
 
 
-def _text(message: Message) -> str:
+def text_of(message: Message) -> str:
     """Complete in itself: who reads only this can act."""
     parts = [clean(message.title), clean(message.body)]
-    links = [(message.answer_label, message.answer_url)]
+    links = [(message.button, message.answer_url)]
     links += [(action.label, action.url) for action in message.actions if not action.is_post]
-    links += [("Open", message.open_url)]
+    links += [(gettext("Open"), message.open_url)]
     parts.append("\n".join(f"{label}: {url}" for label, url in links if url))
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -6,6 +6,8 @@ import json
 import re
 from typing import ClassVar
 
+from django.utils.translation import gettext
+
 from notifications.channels import calls, links
 from notifications.channels.base import Deadline, Message, Receipt, SendError, register
 from notifications.channels.texts import clean, clip, one_line
@@ -45,7 +47,7 @@ def text_of(message: Message) -> str:
     if body := clean(message.body):
         lines.append(escaped(clip(body, MOST_TEXT)))
     if message.open_url:
-        lines.append(f"[Open]({message.open_url})")
+        lines.append(f"[{gettext('Open')}]({message.open_url})")
     return "\n".join(lines)
 
 

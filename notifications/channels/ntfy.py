@@ -9,6 +9,7 @@ import secrets
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from notifications.channels import calls, ntfy_answers
 from notifications.channels.base import Action, Deadline, Message, Receipt, SendError, register
@@ -120,11 +121,11 @@ def _actions(message: Message) -> list[dict[str, Any]]:
     """ntfy shows three buttons at most; Acknowledge is always the first."""
     buttons: list[dict[str, Any]] = []
     if message.answer_url:
-        buttons.append(_button(Action(message.answer_label, message.answer_url, is_post=True)))
+        buttons.append(_button(Action(message.button, message.answer_url, is_post=True)))
         buttons[0] |= _to_topic(message)
     buttons += [_button(action) for action in message.actions]
     if message.open_url:
-        buttons.insert(2, _button(Action("Open", message.open_url)))
+        buttons.insert(2, _button(Action(gettext("Open"), message.open_url)))
     return buttons[:3]
 
 

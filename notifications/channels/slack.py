@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
+from django.utils.translation import gettext
+
 from notifications.channels import calls, links
 from notifications.channels.base import Deadline, Message, Receipt, SendError, register
 from notifications.channels.texts import clean, clip, one_line
@@ -41,7 +43,7 @@ def payload(message: Message) -> dict[str, object]:
     if body := clean(message.body):
         lines.append(escaped(clip(body, MOST_TEXT)))
     if message.open_url:
-        lines.append(f"<{message.open_url}|Open>")
+        lines.append(f"<{message.open_url}|{gettext('Open')}>")
     return {"text": "\n".join(lines), "unfurl_links": False, "unfurl_media": False}
 
 
