@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
 from alertsources.models import Alert, AlertSource
@@ -89,6 +90,7 @@ def test_checkly_tells_it_in_the_same_way_and_failures_go_on() -> None:
     assert Alert.objects.get(title="Down").look_at is None
 
 
+@time_machine.travel(NOON, tick=False)
 def test_the_page_of_the_incident_says_when_it_ends(kuma: AlertSource) -> None:
     send(kuma, notice(21), kind="uptime-kuma")
     client = Client()
