@@ -27,7 +27,10 @@ Put this into alertmanager.yml, and name the receiver in a route:
         http_config:
           authorization: {credentials: "{{ key }}"}
 
-An Alertmanager before 0.22 has bearer_token: "{{ key }}" in place of authorization.
+An Alertmanager before 0.22 has in place of authorization:
+
+    bearer_token: "{{ key }}"
+
 It has no test button. This sends an alert that ends by itself after some minutes:
 
     amtool --alertmanager.url=http://localhost:9093 alert add \\

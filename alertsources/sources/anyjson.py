@@ -57,13 +57,22 @@ class AnyJson:
     slug: ClassVar[str] = "any-json"
     label: ClassVar[str] = "Any JSON"
     reads_bytes: ClassVar[bool] = True
-    setup: ClassVar[str] = (
-        "Let the sender POST its JSON, whatever it looks like, to\n"
-        "{{ url }}\n"
-        "with the key in a header such as\n"
-        "X-API-Key: {{ key }}\n"
-        "Many senders are known by their messages. For others, say below which part means what."
-    )
+    setup: ClassVar[str] = """\
+Let the sender POST its JSON, whatever it looks like, to
+
+    {{ url }}
+
+with the key in a header:
+
+    X-API-Key: {{ key }}
+
+What cannot set headers takes the key along in the address:
+
+    {{ url }}?key={{ key }}
+
+Many senders are known by their messages. For others "How its messages are read", with the source in
+the admin, says which part of a message means what, and shows it on the last ten that came.
+"""
     example: ClassVar[dict[str, Any]] = {
         "event": "disk.full",
         "status": "problem",

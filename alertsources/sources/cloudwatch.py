@@ -49,17 +49,34 @@ class CloudWatch:
     slug: ClassVar[str] = "cloudwatch"
     label: ClassVar[str] = "Amazon CloudWatch (SNS)"
     reads_bytes: ClassVar[bool] = True
-    setup: ClassVar[str] = (
-        "aws sns subscribe --topic-arn arn:aws:sns:REGION:ACCOUNT:TOPIC \\\n"
-        "  --protocol https --notification-endpoint '{{ url }}?key={{ key }}'\n"
-        "The subscription confirms itself; from then on the source takes messages of this topic\n"
-        "only. Put the topic into the AlarmActions AND the OKActions of each alarm: without\n"
-        "OKActions no alarm ever ends here. Raw message delivery works too, but SNS does not sign\n"
-        "raw messages: then only the key in the address proves the sender.\n"
-        "A user and password in the address work as well: https://pagerpal:{{ key }}@HOST/...\n"
-        "To try it: aws cloudwatch set-alarm-state --alarm-name NAME --state-value ALARM "
-        "--state-reason test"
-    )
+    setup: ClassVar[str] = """\
+Subscribe this address to the topic, with the protocol HTTPS:
+
+    {{ url }}?key={{ key }}
+
+From a shell:
+
+    aws sns subscribe --topic-arn arn:aws:sns:REGION:ACCOUNT:TOPIC \\
+      --protocol https --notification-endpoint '{{ url }}?key={{ key }}'
+
+Or with Terraform:
+
+    resource "aws_sns_topic_subscription" "pagerpal" {
+      topic_arn              = aws_sns_topic.alarms.arn
+      protocol               = "https"
+      endpoint               = "{{ url }}?key={{ key }}"
+      endpoint_auto_confirms = true
+    }
+
+The subscription confirms itself; from then on the source takes messages of this topic only. Put
+the topic into the AlarmActions AND the OKActions of each alarm: without OKActions no alarm ever
+ends here. To try it, an alarm can be set off by hand; it pages like any other:
+
+    aws cloudwatch set-alarm-state --alarm-name NAME --state-value ALARM --state-reason test
+
+Raw message delivery works too, but SNS does not sign raw messages: then only the key in the address
+proves the sender. User and password in the address work as well: https://pagerpal:KEY@HOST/...
+"""
     example: ClassVar[dict[str, Any]] = {
         "AlarmName": "web-cpu-high",
         "AlarmDescription": "CPU of the web tier. Runbook: https://runbooks.example.com/cpu",

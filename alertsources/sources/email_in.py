@@ -27,16 +27,22 @@ class Email:
     slug: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail"
     reads_bytes: ClassVar[bool] = True
-    setup: ClassVar[str] = (
-        "Send mail to {{ mail }}\n"
-        "The part after the + is the key; the name before it is free. INBOUND_SMTP_PORT or "
-        "IMAP_HOST has to be set for mail to be received.\n"
-        "Mails of one sender with the same subject, less words such as PROBLEM, are one alert. "
-        "RESOLVED, RECOVERY, OK, UP and the like where a state stands end it; the source's own "
-        "words of recovery replace them.\n"
-        "To try it: curl {{ url }} -H 'X-API-Key: {{ key }}' -H 'Content-Type: message/rfc822' "
-        "--data-binary @mail.eml"
-    )
+    setup: ClassVar[str] = """\
+Let the sender mail to
+
+    {{ mail }}
+
+The part after the + is the key; the name before it is free. INBOUND_SMTP_PORT or IMAP_HOST has
+to be set for mail to be received. To try it without a mail server:
+
+    printf 'From: me@example.com\\nSubject: PROBLEM: test of PagerPal\\n\\nDisk full\\n' |
+      curl {{ url }} -H 'X-API-Key: {{ key }}' \\
+      -H 'Content-Type: message/rfc822' --data-binary @-
+
+Mails of one sender with the same subject, less words such as PROBLEM, are one alert. RESOLVED,
+RECOVERY, OK, UP and the like where a state stands end it; the source's own words of recovery
+replace them.
+"""
     example: ClassVar[dict[str, Any]] = {
         "raw": (
             "From: Nagios <nagios@monitor.example.com>\n"

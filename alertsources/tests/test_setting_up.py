@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ URL, KEY = "https://pager.example.org/api/v1/alerts/x", "k" * 32
 
 
 def snippets(kind: str) -> list[str]:
-    return [part.text for part in setup_parts(kind, url=URL, key=KEY) if part.is_snippet]
+    parts = setup_parts(kind, url=URL, key=KEY, mail=f"prod+{KEY}@example.org")
+    return [part.text for part in parts if part.is_snippet]
 
 
 def values(found: Any) -> list[Any]:
@@ -36,6 +38,37 @@ def test_no_placeholder_is_left(kind: str) -> None:
 
     assert not [name for name in ("url", "key", "mail") if f"{{{{ {name} }}}}" in text]
     assert URL in text
+
+
+@pytest.mark.parametrize("kind", registry)
+def test_each_kind_has_its_key_in_snippets_to_copy_and_nowhere_else(kind: str) -> None:
+    parts = list(setup_parts(kind, url=URL, key=KEY, mail=f"prod+{KEY}@example.org"))
+
+    assert any(KEY in part.text for part in parts if part.is_snippet)
+    assert not any(KEY in part.text or URL in part.text for part in parts if not part.is_snippet)
+
+
+@pytest.mark.parametrize("kind", registry)
+def test_every_line_for_a_shell_can_be_pasted_into_one(kind: str) -> None:
+    for text in snippets(kind):
+        if text.startswith(("curl", "aws", "amtool", "printf")):
+            assert subprocess.run(["bash", "-n", "-c", text], check=False).returncode == 0
+
+
+@pytest.mark.django_db
+def test_the_mail_that_is_sent_by_hand_opens_an_incident() -> None:
+    make_source(make_team(), key=KEY, kind="email")
+    [text] = [text for text in snippets("email") if text.startswith("printf")]
+    mail = subprocess.run(
+        ["bash", "-c", text.partition("|")[0]], capture_output=True, check=True
+    ).stdout
+
+    answer = Client().post(
+        "/api/v1/alerts/email", mail, content_type="message/rfc822", headers={"X-API-Key": KEY}
+    )
+
+    assert answer.json()["status"] == "accepted"
+    assert Incident.objects.get().title == "PROBLEM: test of PagerPal"
 
 
 def test_a_kind_that_is_gone_says_so() -> None:
