@@ -1,4 +1,4 @@
-"""An SNS that is not ours, moto's: it signs with its own key and posts to a real server."""
+"""An SNS that is not ours, moto's, and what of it is refused; test_story_senders has the rest."""
 
 from __future__ import annotations
 
@@ -46,21 +46,6 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     sns_certificates.forget()
     with mock_aws():
         yield boto3.resource("sns", region_name="eu-central-1").create_topic(Name="alarms")
-
-
-def test_alarms_that_moto_signs_open_and_resolve_an_incident(topic: Any, live_server: Any) -> None:
-    make_source(make_team(), kind="cloudwatch", settings={"sns_signature": "required"})
-    topic.subscribe(Protocol="http", Endpoint=f"{live_server.url}/in/{KEY}")
-
-    topic.publish(Message=json.dumps({**ALARM, "NewStateValue": "ALARM"}))
-    assert (Incident.objects.get().title, Incident.objects.get().state) == (
-        "web-cpu-high",
-        "triggered",
-    )
-
-    later = {**ALARM, "NewStateValue": "OK", "StateChangeTime": "2026-08-22T14:20:00.000+0000"}
-    topic.publish(Message=json.dumps(later))
-    assert Incident.objects.get().state == "resolved"
 
 
 def test_a_subject_that_moto_does_not_sign_is_refused(topic: Any, live_server: Any) -> None:

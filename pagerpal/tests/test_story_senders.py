@@ -13,7 +13,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import boto3
 import pytest
+import requests
+from moto import mock_aws
+from moto.sns.models import sns_backends
 
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.tests.bodies import Recorded, recorded
@@ -180,6 +184,38 @@ def test_a_topic_of_sns_confirms_itself_and_brings_its_alarm(site: Site) -> None
     assert Incident.objects.get().title == "cpu"
     confirmations = [url for url in asked.read_text().splitlines() if "Confirm" in url]
     assert [url.startswith(f"{HOST}/?") and TOKEN in url for url in confirmations] == [True]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_alarms_that_moto_signs_page_and_resolve(
+    site: Site, ntfy: NtfyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An SNS that is not ours: it signs with its own key, and posts as its topic's subscriber."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    team = make_team()
+    make_policy(team, make_user("ada"))
+    make_source(team, kind="cloudwatch", key=KEY, settings={"sns_signature": "required"})
+    pem, asked = site.folder / "moto.pem", site.folder / "asked.txt"
+    environment = {"AMAZON_PEM": str(pem), "AMAZON_ASKED": str(asked)}
+    alarm = json.loads(json.loads(recorded("sns", "cloudwatch_alarm_v1").body)["Message"])
+    over = alarm | {"NewStateValue": "OK", "StateChangeTime": "2026-08-22T14:20:00.000+0000"}
+
+    with mock_aws():
+        topic = boto3.resource("sns", region_name="eu-central-1").create_topic(Name="alarms")
+        topic.subscribe(Protocol="http", Endpoint=f"{site.url}/in/{KEY}")
+        [subscription] = sns_backends["123456789012"]["eu-central-1"].subscriptions.values()
+        certificate = subscription.get_post_data("x", "m-0", None)["SigningCertURL"]
+        pem.write_text(requests.get(certificate, timeout=5).text)
+        site.start_web("pagerpal.tests.wsgi_with_amazon", **environment)
+        site.start_worker()
+
+        topic.publish(Message=json.dumps(alarm))
+        ntfy.wait_for(1)
+        assert Incident.objects.get().title == alarm["AlarmName"]
+        topic.publish(Message=json.dumps(over))
+
+    assert Incident.objects.get().state == Incident.State.RESOLVED
 
 
 def exchange(site: Site, request: bytes) -> bytes:
