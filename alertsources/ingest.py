@@ -18,7 +18,7 @@ from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from alertsources import intake, limits, reading, refusals
+from alertsources import awaiting, intake, limits, reading, refusals
 from alertsources.intake import Delivery, Taken
 from alertsources.keys import LIKE_A_KEY
 from alertsources.models import AlertSource, ReceivedPayload, Refusal
@@ -141,8 +141,12 @@ def _take_in(
         notes.append(f"Read as {read.kind}, as it is no message of {kind}.")
     notes += read.remarks
     content_type = request.headers.get("Content-Type", "")
+    alerts, is_test = awaiting.alerts_of(sender, read, now=now)
     delivery = Delivery(
-        source, body, read.alerts, sender.policy, content_type, troubles=read.troubles, notes=notes
+        *(source, body, alerts, sender.policy, content_type),
+        troubles=read.troubles,
+        notes=notes,
+        is_test=is_test,
     )
     taken = intake.take(delivery, now=now)
     _respond(read.kind, body, request, source)

@@ -88,6 +88,15 @@ class AlertSource(models.Model):
         related_name="+",
         help_text="Paged by the sender's own test button. Empty: a test is only recorded.",
     )
+    # Until then the next message that fires is a test, which pages this person and nobody else.
+    test_awaited_until = models.DateTimeField(null=True, editable=False)
+    test_awaited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        editable=False,
+    )
     signing_secret = models.TextField(
         blank=True,
         default="",

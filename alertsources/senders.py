@@ -29,6 +29,7 @@ SOURCE_OF_KEY = """
         source.topic_arn, source.limit_per_minute, source.flapping_times,
         source.group_labels, source.settings, source.wait_for, source.auto_resolve_after,
         source.flapping_within, source.flapping_quiet_for, team.name,
+        source.test_awaited_until > %s,
         COALESCE(source.policy_id, (
             SELECT policy.id FROM incidents_escalationpolicy policy
             WHERE policy.team_id = source.team_id AND policy.is_default
@@ -60,6 +61,8 @@ class Sender:
 
     source: AlertSource
     policy: EscalationPolicy | None
+    # Whether somebody has said that the next message is a test.
+    awaits_test: bool = False
 
 
 def keys_in(request: HttpRequest, key_in_path: str) -> list[str]:
@@ -92,11 +95,11 @@ def _sender_of(key_hash: str, now: datetime) -> Sender | None:
     database = connections[DEFAULT_DB_ALIAS]
     until = database.ops.adapt_datetimefield_value(now)
     with database.cursor() as cursor:
-        cursor.execute(SOURCE_OF_KEY, [key_hash, key_hash, until])
+        cursor.execute(SOURCE_OF_KEY, [until, key_hash, key_hash, until])
         found: Any = cursor.fetchone()
     if found is None:
         return None
-    *values, team_name, policy_id = found
+    *values, team_name, awaits_test, policy_id = found
     values = dict(zip([*PLAIN, *JSON_FIELDS, *DURATIONS], values, strict=True))
     for name in JSON_FIELDS:
         values[name] = json.loads(values[name]) if isinstance(values[name], str) else values[name]
@@ -110,7 +113,7 @@ def _sender_of(key_hash: str, now: datetime) -> Sender | None:
     source.team = Team.from_db(database.alias, ["id", "name"], [source.team_id, team_name])
     pk = [policy_id]
     policy = EscalationPolicy.from_db(database.alias, ["id"], pk) if policy_id else None
-    return Sender(source, policy)
+    return Sender(source, policy, bool(awaits_test))
 
 
 def _candidates(request: HttpRequest, key_in_path: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from alertsources import trying
+from alertsources import awaiting, trying
 from alertsources.models import AlertSource
 from alertsources.trying import NotTried
 from schedules.models import User
@@ -41,9 +41,13 @@ class TrialTools(SourceModelAdmin):
         if not self.has_change_permission(request, source):
             raise PermissionDenied
         assert isinstance(request.user, User)  # noqa: S101  the admin is behind the sign-in
-        runs_policy = request.POST.get("how") == "policy"
-        now = timezone.now()
+        how = request.POST.get("how")
+        runs_policy, now = how == "policy", timezone.now()
         try:
+            if how == "await":
+                said = awaiting.switch(source, request.user, is_on=True, now=now)
+                self.message_user(request, said, messages.SUCCESS)
+                return redirect("admin:alertsources_alertsource_change", pk)
             taken = trying.try_out(source, request.user, runs_policy=runs_policy, now=now)
         except NotTried as why:
             self.message_user(request, str(why), messages.ERROR)

@@ -50,7 +50,7 @@ def try_out(source: AlertSource, by: User, *, runs_policy: bool, now: datetime) 
     delivery = Delivery(
         source,
         body,
-        [_as_test(alert, by, runs_policy, now) for alert in firing],
+        as_tests(firing, by, runs_policy=runs_policy, now=now),
         source.policy_in_force(),
         "application/json",
         troubles=read.troubles,
@@ -77,14 +77,24 @@ def example_of(kind: str) -> str:
     return json.dumps(registry[kind].example, ensure_ascii=False, indent=2)
 
 
-def _as_test(alert: CleanAlert, by: User, runs_policy: bool, now: datetime) -> CleanAlert:
+def as_tests(
+    alerts: list[CleanAlert], by: User, *, runs_policy: bool = False, now: datetime
+) -> list[CleanAlert]:
+    """The firing alerts of one message as one test, with a group of its own."""
+    return [_as_test(alert, alerts[0], by, runs_policy, now) for alert in alerts]
+
+
+def _as_test(
+    alert: CleanAlert, first: CleanAlert, by: User, runs_policy: bool, now: datetime
+) -> CleanAlert:
     """With a key and group of its own, so that it meets neither real alerts nor older tests."""
-    source_key, when = alert.live_key, int(now.timestamp()) // IN_HASTE
+    source_key, when = first.live_key, int(now.timestamp()) // IN_HASTE
     group = grouping.digest(source_key, "trial", by.pk, runs_policy, when)
+    live_key = grouping.digest(group, alert.live_key)
     return replace(
         alert,
-        key=f"trial {group[:16]}",
-        live_key=grouping.digest(group, "alert"),
+        key=f"trial {live_key[:16]}",
+        live_key=live_key,
         group="",
         group_digest=group,
         sender_group="",

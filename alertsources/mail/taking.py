@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alertsources import grouping, intake, limits, reading, refusals
+from alertsources import awaiting, grouping, intake, limits, reading, refusals
 from alertsources.cleaning import CleanAlert
 from alertsources.intake import Delivery, Taken
 from alertsources.mail.addresses import keys_in, masked
@@ -80,15 +80,17 @@ def _take(raw: bytes, mail: Mail, sender: Sender, *, now: datetime) -> Taken:
         refusals.count(source.pk, Refusal.Reason.LIMIT, now=now)
         raise TooMany(text)
     read = reading.read(raw, source, kind=KIND, now=now)
+    alerts, is_test = awaiting.alerts_of(sender, read, now=now)
     delivery = Delivery(
         source,
         raw,
-        [_in_its_thread(alert) for alert in read.alerts],
+        [_in_its_thread(alert) for alert in alerts],
         sender.policy,
         CONTENT_TYPE,
         troubles=read.troubles,
         notes=read.remarks,
         mail=_once(mail, source, now),
+        is_test=is_test,
     )
     return intake.take(delivery, now=now)
 

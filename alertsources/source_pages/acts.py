@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from alertsources import keys, switching, trying
+from alertsources import awaiting, keys, switching, trying
 from alertsources.models import AlertSource
 from alertsources.source_pages import once, sight
 from alertsources.source_pages.form import SourceForm, change, create
@@ -87,11 +87,19 @@ def source_switch(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def source_test(request: HttpRequest, pk: int) -> HttpResponse:
-    """A test alert, which pages whoever presses; the policy runs only where that is said."""
+    """A test alert, which pages whoever presses; the policy runs only where that is said.
+
+    Or the sender's own test, which is awaited.
+    """
     source = sight.changeable(request, pk)
-    runs_policy = request.POST.get("how") == "policy"
+    how = request.POST.get("how")
+    runs_policy = how == "policy"
     user = sight.person_of(request)
     try:
+        if how in {"await", "stop"}:
+            said = awaiting.switch(source, user, is_on=how == "await", now=timezone.now())
+            messages.success(request, said)
+            return redirect(PAGE, pk)
         taken = trying.try_out(source, user, runs_policy=runs_policy, now=timezone.now())
     except NotTried as why:
         messages.error(request, str(why))

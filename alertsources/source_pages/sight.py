@@ -22,7 +22,8 @@ def person_of(request: HttpRequest) -> User:
 
 def sources_of(user: User) -> QuerySet[AlertSource]:
     """Admins see all, everybody else those of their teams."""
-    sources = AlertSource.objects.select_related("team", "policy")
+    related = ("team", "policy", "test_person", "test_awaited_by")
+    sources = AlertSource.objects.select_related(*related)
     return roles.seen(user, sources)
 
 

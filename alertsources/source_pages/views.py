@@ -19,6 +19,7 @@ from alertsources import keys, setting_up
 from alertsources.models import AlertSource, ReceivedPayload
 from alertsources.showing import readable_body
 from alertsources.source_pages import once, overview, sight
+from alertsources.sources.base import marks_tests
 from schedules.models import User
 
 PER_PAGE = 50
@@ -60,11 +61,18 @@ def source_page(request: HttpRequest, pk: int) -> HttpResponse:
         "has_old_key": bool(source.old_key_until and source.old_key_until > now),
         "may_change": sight.may_change(user, source),
         "policy": source.policy_in_force(),
+        "test_awaited_until": _awaited_until(source, now),
+        "marks_tests": marks_tests(source.kind),
         "rules": source.rules.filter(is_active=True).count(),
         **_live_facts(source, user, now),
         **_messages_shown(request, source, user),
     }
     return render(request, "alertsources/source.html", context)
+
+
+def _awaited_until(source: AlertSource, now: datetime) -> datetime | None:
+    until = source.test_awaited_until
+    return until if until and until > now and source.test_awaited_by_id else None
 
 
 @never_cache

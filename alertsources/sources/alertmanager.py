@@ -31,7 +31,8 @@ An Alertmanager before 0.22 has in place of authorization:
 
     bearer_token: "{{ key }}"
 
-It has no test button. This sends an alert that ends by itself after some minutes:
+It has no test button. This sends an alert that ends by itself after some minutes, and pages like
+any other unless you press "Take what comes next as a test" before:
 
     amtool --alertmanager.url=http://localhost:9093 alert add \\
       TestOfPagerPal severity=critical --annotation=summary="Test of PagerPal"

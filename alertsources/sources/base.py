@@ -83,6 +83,7 @@ class Source(Protocol):
     - `reads_query = True`: it sends what it has to say in the query of a GET, too.
     - `check(body, headers, source)`, which raises BadSignature, or Unavailable when it cannot
       tell now. Called before anything is stored.
+    - `marks_tests = True`: what its test button sends can be told from a real alert.
     - `takes_secret = True`: `check` goes by the source's signing secret.
     - `respond(body, headers, source)`, called after the request is stored, outside of any
       transaction: for what the message asks us to do. Unavailable asks the sender to come again.
@@ -139,6 +140,10 @@ def respond(kind: str, body: bytes, headers: Mapping[str, str], source: AlertSou
 
 def takes_secret(kind: str) -> bool:
     return bool(getattr(registry.get(kind), "takes_secret", False))
+
+
+def marks_tests(kind: str) -> bool:
+    return bool(getattr(registry.get(kind), "marks_tests", False))
 
 
 def reads_query(kind: str) -> bool:

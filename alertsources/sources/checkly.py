@@ -79,8 +79,9 @@ Body; with two braces, not three, so that a quotation mark in a name breaks noth
 
 Subscribe the channel to checks or groups, with failure, degradation, recovery and SSL switched on.
 A notice about a certificate has no recovery: its incident ends when none came for 8 days, or for
-the time that this source is told to wait. A test message looks like a failure of a check and pages
-like one. Should the channel have a webhook secret, put the same into this source's signing secret.
+the time that this source is told to wait. Checkly's test message looks like a failure of a check:
+press "Take what comes next as a test" here before you send it, and it pages you only. Should the
+channel have a webhook secret, put the same into this source's signing secret.
 """
     example: ClassVar[dict[str, Any]] = {
         "event": "Checkout API has failed",

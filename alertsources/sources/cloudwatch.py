@@ -70,7 +70,8 @@ Or with Terraform:
 
 The subscription confirms itself; from then on the source takes messages of this topic only. Put
 the topic into the AlarmActions AND the OKActions of each alarm: without OKActions no alarm ever
-ends here. To try it, an alarm can be set off by hand; it pages like any other:
+ends here. To try it, an alarm can be set off by hand; it pages like any other unless you press
+"Take what comes next as a test" before:
 
     aws cloudwatch set-alarm-state --alarm-name NAME --state-value ALARM --state-reason test
 

@@ -29,6 +29,7 @@ class Grafana:
     slug: ClassVar[str] = "grafana"
     label: ClassVar[str] = "Grafana"
     takes_secret: ClassVar[bool] = True
+    marks_tests: ClassVar[bool] = True
     setup: ClassVar[str] = """\
 Alerting > Contact points > Add contact point, Integration: Webhook, URL:
 

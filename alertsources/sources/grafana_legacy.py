@@ -23,6 +23,7 @@ SILENT_STATES = frozenset({"paused", "pending", "unknown"})
 class GrafanaLegacy:
     slug: ClassVar[str] = "grafana-legacy"
     label: ClassVar[str] = "Grafana dashboard alerts (before 9)"
+    marks_tests: ClassVar[bool] = True
     setup: ClassVar[str] = """\
 Alerting > Notification channels > Add channel, Type: webhook, Http Method: POST, Url:
 

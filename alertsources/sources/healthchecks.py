@@ -27,6 +27,7 @@ class Healthchecks:
     slug: ClassVar[str] = "healthchecks"
     label: ClassVar[str] = "Healthchecks"
     reads_query: ClassVar[bool] = True
+    marks_tests: ClassVar[bool] = True
     setup: ClassVar[str] = """\
 Integrations > Webhook > Add Integration. "Execute when a check goes down" and "Execute when a
 check goes up" are filled in alike, Method: POST, URL:

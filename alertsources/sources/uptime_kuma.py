@@ -32,6 +32,7 @@ class UptimeKuma:
     slug: ClassVar[str] = "uptime-kuma"
     label: ClassVar[str] = "Uptime Kuma"
     reads_query: ClassVar[bool] = True
+    marks_tests: ClassVar[bool] = True
     setup: ClassVar[str] = """\
 Settings > Notifications > Setup Notification, Notification Type: Webhook, Post URL:
 

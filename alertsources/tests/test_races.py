@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from alertsources import awaiting
 from alertsources.intake import Delivery, Taken, take
 from alertsources.keys import change_key, hashed
 from alertsources.models import Alert, AlertSource, OpenGroup
 from alertsources.reading import read
+from alertsources.senders import Sender
 from alertsources.trying import try_out
 from incidents import lifecycle
 from incidents.lifecycle import Actor, Refused
@@ -219,6 +221,21 @@ def test_two_taps_on_the_test_at_once_are_one_test(source: AlertSource, together
 
         assert first.incidents == second.incidents
     assert Incident.objects.count() == ROUNDS
+
+
+def test_of_two_messages_at_once_one_is_the_test(source: AlertSource, together: Any) -> None:
+    alice = make_user("alice")
+
+    for number in range(ROUNDS):
+        awaiting.await_test(source, alice, now=NOON)
+        reads = [
+            read(body, source, kind="generic", now=NOON)
+            for body in (f'{{"title": "{number} {name}"}}'.encode() for name in "ab")
+        ]
+        sender = Sender(source, None, awaits_test=True)
+        made = together(*(partial(awaiting.alerts_of, sender, one, now=NOON) for one in reads))
+
+        assert sorted(is_test for _, is_test in made) == [False, True]
 
 
 def test_of_two_new_keys_at_once_one_is_made_and_the_old_key_works_on(
