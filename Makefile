@@ -5,7 +5,7 @@ PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2
 
-.PHONY: run test lint bench faults fuzz clean
+.PHONY: run test lint bench faults fuzz container-check clean
 
 run: .venv/.run-stamp
 	@exec $(BIN)/python manage.py serve
@@ -25,6 +25,10 @@ faults: .venv/.test-stamp
 # Hostile bodies for every kind of alert source; other ones with another FUZZ_SEED.
 fuzz: .venv/.test-stamp
 	FUZZ_BODIES=$${FUZZ_BODIES:-20000} $(BIN)/pytest -v alertsources/tests/test_fuzz.py
+
+# What the Dockerfile says, done in a clean folder without a container engine; about a minute.
+container-check: .venv/.test-stamp
+	$(BIN)/python -m pagerpal.tests.dockerfile
 
 bench: .venv/.test-stamp
 	$(BIN)/python -m pagerpal.bench

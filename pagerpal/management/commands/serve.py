@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from gunicorn.app.wsgiapp import WSGIApplication
 
@@ -26,23 +26,25 @@ GUNICORN_CONF = Path(__file__).resolve().parents[2] / "gunicorn_conf.py"
 class Command(BaseCommand):
     help = (
         "Migrate if needed, then run web and worker, and mail where it is set up; "
-        "whichever dies is started again."
+        "whichever dies is started again. Named, only those: `serve web` and `serve worker` are "
+        "the two halves for containers or machines of their own."
     )
     requires_system_checks = ()
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="web, worker or mail")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        programs = chosen(options["programs"])
         self.wait_for_database()
         if migrating.bring_up_to_date_aside():
             self.stdout.write("The database is up to date.")
         first_run.announce(sys.stdout)
-        self.stdout.write(self.welcome())
+        self.stdout.write(self.welcome(programs))
         with suppress(OSError):  # whitenoise warns of a missing folder; a checkout needs none
             settings.STATIC_ROOT.mkdir(exist_ok=True)
-        warming.warm(web=True)
-        programs = [Program("web", run_web), Program("worker", run_worker)]
-        if liveness.is_wanted():
-            programs.append(Program("mail", run_mail))
-        Supervisor(programs).run()
+        warming.warm(web="web" in programs)
+        Supervisor([Program(name, MAINS[name]) for name in programs]).run()
 
     def wait_for_database(self) -> None:
         ends = time.monotonic() + WAIT_FOR_DATABASE
@@ -55,14 +57,28 @@ class Command(BaseCommand):
                 self.stderr.write(f"Waiting for the database: {error}")
                 time.sleep(2)
 
-    def welcome(self) -> str:
+    def welcome(self, programs: list[str]) -> str:
         where = f"http://{settings.PAGERPAL_BIND}:{settings.PAGERPAL_PORT}"
-        lines = [f"PagerPal listens on {where}; messages link to {settings.PAGERPAL_BASE_URL}."]
+        listens = f"PagerPal listens on {where}"
+        if "web" not in programs:
+            listens = f"PagerPal runs here without web: {', '.join(programs)}"
+        lines = [f"{listens}; messages link to {settings.PAGERPAL_BASE_URL}."]
         if not settings.NOTIFICATION_SENDING_ENABLED:
             lines.append(
                 "Safe mode: messages are shown, not sent. Set NOTIFICATION_SENDING_ENABLED=true."
             )
         return "\n".join(lines)
+
+
+def chosen(named: list[str]) -> list[str]:
+    """What is to run: what is named, else all that is set up."""
+    if unknown := [name for name in named if name not in MAINS]:
+        raise CommandError(f"{unknown[0]}: expected some of {', '.join(MAINS)}")
+    if "mail" in named and not liveness.is_wanted():
+        raise CommandError("Mail has no way in: set INBOUND_SMTP_PORT or IMAP_HOST.")
+    if named:
+        return [name for name in MAINS if name in named]
+    return [name for name in MAINS if name != "mail" or liveness.is_wanted()]
 
 
 def run_web() -> None:
@@ -79,3 +95,6 @@ def run_mail() -> None:
     from alertsources.mail.program import Receiver
 
     Receiver().run()
+
+
+MAINS = {"web": run_web, "worker": run_worker, "mail": run_mail}
