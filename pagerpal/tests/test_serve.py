@@ -9,11 +9,14 @@ from typing import Any
 import psutil
 import pytest
 from django.core.management.base import CommandError
+from django.utils import timezone
 
+from notifications.models import Notification
 from pagerpal import migrating, supervisor
 from pagerpal.supervisor import LEAST_PAUSE, MOST_PAUSE, QUICK, Program, Supervisor
+from pagerpal.testing import make_user
+from pagerpal.tests.processes import NtfyServer, Site, get, wait_until
 from pagerpal.tests.processes import Program as Running
-from pagerpal.tests.processes import Site, get, wait_until
 
 
 def health(on: Site) -> int:
@@ -94,13 +97,46 @@ def test_nothing_outlives_a_killed_supervisor(site: Site) -> None:
 
 
 @pytest.mark.processes
-def test_two_that_start_at_once_migrate_once(new_site: Site) -> None:
-    script = "from pagerpal import migrating as m; print('did', m.bring_up_to_date(verbosity=0))"
+def test_of_those_that_start_at_once_one_migrates(new_site: Site) -> None:
+    script = "from pagerpal import migrating as m; print('did', m.bring_up_to_date())"
 
-    both = [new_site.manage("shell", "--no-imports", "-c", script) for _ in range(2)]
-    codes = [program.wait(seconds=60) for program in both]
+    all_three = [new_site.manage("shell", "--no-imports", "-c", script) for _ in range(3)]
+    codes = [program.wait(seconds=90) for program in all_three]
+    logs = [program.log for program in all_three]
 
-    assert codes == [0, 0], [program.log for program in both]
+    assert codes == [0, 0, 0], logs
+    assert sum("Applying schedules.0001_initial... OK" in log for log in logs) == 1, logs
+
+
+@pytest.mark.processes
+def test_what_is_being_sent_when_all_are_told_to_stop_is_sent_to_its_end(
+    site: Site, ntfy: NtfyServer
+) -> None:
+    method = make_user("alice").contact_methods.get(address="topic-alice")
+    program = serve(site)
+    ntfy.hang()
+    due = Notification.objects.create(
+        purpose="page",
+        thread="house:1",
+        key="page",
+        user=method.user,
+        contact_method=method,
+        channel="ntfy",
+        address=method.address,
+        due_at=timezone.now(),
+    )
+    ntfy.wait_for(1)
+
+    program.send(signal.SIGTERM)
+    wait_until(lambda: "is stopping" in program.log, why=program)
+    ntfy.work()
+    code = program.wait()
+
+    due.refresh_from_db()
+    assert code == 0, program.log
+    assert due.state == "sent"
+    assert len(ntfy.calls) == 1
+    assert site.survivors() == []
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads
