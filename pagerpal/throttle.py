@@ -39,7 +39,7 @@ MAILS_PER_ACCOUNT = Limit("mails-account", 3, timedelta(hours=1))
 
 def take(limit: Limit, key: str, *, now: datetime) -> bool:
     """Take one try; False when there is none left in this window."""
-    rows = TryCount.objects.filter(key_hash=_hashed(limit, key))
+    rows = TryCount.objects.filter(key_hash=hashed(limit, key))
     if _counted(rows, limit, now):
         return True
     if rows.exists():
@@ -49,13 +49,13 @@ def take(limit: Limit, key: str, *, now: datetime) -> bool:
 
 def give_back(limit: Limit, key: str) -> None:
     """The try was right: it shall not count."""
-    rows = TryCount.objects.filter(key_hash=_hashed(limit, key), tries__gt=0)
+    rows = TryCount.objects.filter(key_hash=hashed(limit, key), tries__gt=0)
     rows.update(tries=F("tries") - 1)
 
 
 def forget(limit: Limit, key: str) -> None:
     """Count from nothing again."""
-    TryCount.objects.filter(key_hash=_hashed(limit, key)).delete()
+    TryCount.objects.filter(key_hash=hashed(limit, key)).delete()
 
 
 def _counted(rows: QuerySet[TryCount], limit: Limit, now: datetime) -> int:
@@ -72,11 +72,11 @@ def _begun(limit: Limit, key: str, now: datetime) -> bool:
     TryCount.objects.filter(began_at__lt=now - KEPT).delete()
     try:
         with transaction.atomic():
-            TryCount.objects.create(key_hash=_hashed(limit, key), tries=1, began_at=now)
+            TryCount.objects.create(key_hash=hashed(limit, key), tries=1, began_at=now)
     except IntegrityError:
         return False
     return True
 
 
-def _hashed(limit: Limit, key: str) -> str:
+def hashed(limit: Limit, key: str) -> str:
     return hashlib.sha256(f"{limit.kind}:{key.lower()}".encode()).hexdigest()
