@@ -18,7 +18,14 @@ from notifications import limits, outbox
 from notifications.channels.base import kind_of
 from notifications.kicks import SEND_DUE, kick
 from notifications.limits import AN_HOUR, Refused
-from notifications.models import UNFINISHED, ContactMethod, Notification, TeamChannel, Urgency
+from notifications.models import (
+    TAKEN,
+    UNFINISHED,
+    ContactMethod,
+    Notification,
+    TeamChannel,
+    Urgency,
+)
 from notifications.outbox import Note, Written
 from schedules.models import User
 from schedules.transactions import repeat_on_conflict
@@ -198,11 +205,14 @@ def _shown(row: Notification) -> dict[str, Any]:
     method = row.contact_method
     what = "code" if row.purpose == Purpose.VERIFY else "test"
     number = row.context.get("repeat")
+    # From the moment it was asked for until a provider had it.
+    after = row.settled_at - row.created_at if row.settled_at and row.state in TAKEN else None
     return {
         "label": kind.label if kind else row.channel,
         "address": method.masked_address if method else "",
         "what": f"again {number}" if number else what,
         "state": row.state,
         "at": row.settled_at or row.due_at,
+        "after": after,
         "outcome": row.outcome,
     }

@@ -133,6 +133,16 @@ def test_the_progress_is_the_same_until_something_happens(recorder: Recorder, al
     assert before.is_running
 
 
+def test_the_progress_says_after_how_long_each_was_sent(recorder: Recorder, alice: User) -> None:
+    trials.page_now(alice, now=NOON)
+    send_all(NOON + seconds(1))
+    send_all(NOON + seconds(61))
+
+    recorder.take_all()
+    shown = trials.progress(alice, now=NOON + seconds(62)).rows
+    assert [row["after"] for row in shown[:3]] == [seconds(1), seconds(61), None]
+
+
 def test_the_link_of_a_run_is_good_for_that_run_only(alice: User) -> None:
     trials.page_now(alice, now=NOON)
     token = rows()[0].context["answer_path"].rpartition("/")[2]
