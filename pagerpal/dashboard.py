@@ -86,7 +86,7 @@ def _still(user: User, now: datetime) -> dict[str, Any]:
     return {
         "section": "dashboard",
         "tasks": [] if all(task.is_done for task in tasks) else tasks,
-        "is_unreachable": not user.contact_methods.filter(is_on=True).exists(),
+        "trouble": troubles.of_people([user]).get(user.pk, ""),
         "has_teams": teams_of(user).exists(),
         "may_raise": raising.teams_for(user).exists(),
         "week": figures.brief(_of_last_days(user, now)),

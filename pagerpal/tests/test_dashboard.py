@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from alertsources.models import Alert
 from incidents.models import Incident
+from notifications.models import Notification
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.testing import (
     NOON,
@@ -268,8 +269,21 @@ def test_who_cannot_be_reached_is_told(client: Client) -> None:
 
     text = words(client.get("/"))
 
-    assert "You have no contact method" in text
+    assert "PagerPal cannot reach you." in text
+    assert "dave has no contact method that is on." in text
     assert "You are in no team yet" in text
+
+
+def test_whom_only_failing_addresses_would_reach_is_told(client: Client) -> None:
+    erin = make_user("erin")
+    method = erin.contact_methods.get()
+    fields = {"user": erin, "contact_method": method, "channel": "ntfy", "address": method.address}
+    Notification.objects.create(
+        **fields, purpose="page", thread="x", key="x", due_at=NOON, state="failed", settled_at=NOON
+    )
+    client.force_login(erin)
+
+    assert "erin has only contact methods that fail." in words(client.get("/"))
 
 
 def test_the_open_incidents_cost_no_more_queries_than_one(
