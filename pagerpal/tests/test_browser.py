@@ -22,13 +22,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse battery"
 
 
-def sign_in(page: Page, url: str, user: User) -> None:
-    page.get_by_label("E-mail").fill(user.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{url}/dashboard")
-
-
 def visit_slowly(visit: Visit, path: str, user: User) -> Page:
     """With the page's timers in the test's hand, so that no poll is waited for."""
     page = visit("/no/such/page", user)
@@ -64,21 +57,6 @@ def incident(team: Team, alice: User) -> Incident:
 def state_of(incident: Incident) -> str:
     incident.refresh_from_db()
     return incident.state
-
-
-@pytest.mark.parametrize("with_script", [True, False])
-def test_from_the_login_to_mine_without_a_detour(
-    visit: Visit, alice: User, incident: Incident, with_script: bool, live_server: Any
-) -> None:
-    page = visit("/login", java_script_enabled=with_script)
-
-    sign_in(page, live_server.url, alice)
-    page.get_by_role("link", name="Disk 96% full").click()
-    page.get_by_role("button", name="Acknowledge").click()
-    page.get_by_text("You have it").wait_for()
-
-    assert state_of(incident) == "acknowledged"
-    assert page.get_by_role("button", name="Resolve").is_visible()
 
 
 def test_with_javascript_the_page_is_not_loaded_anew(
@@ -146,18 +124,6 @@ def test_a_row_that_has_just_moved_takes_no_tap_for_a_moment(
 
     assert just_moved == "none"
     assert state_of(incident) == "acknowledged"
-
-
-def test_the_link_in_a_message_needs_no_login_and_no_javascript(
-    visit: Visit, alice: User, incident: Incident
-) -> None:
-    page = visit(f"/a/{token_for(incident.pk, alice.pk)}", java_script_enabled=False)
-    before = state_of(incident)
-
-    page.get_by_role("button", name="Acknowledge").click()
-    page.get_by_text("You have it").wait_for()
-
-    assert (before, state_of(incident)) == ("triggered", "acknowledged")
 
 
 def test_an_open_page_shows_what_others_do(visit: Visit, alice: User, incident: Incident) -> None:

@@ -28,20 +28,30 @@
     if (event.detail.requestConfig.verb !== "get") say("Not done: no connection. Try again.");
   });
 
-  // Signed out: the poll was led to the login page. Else keep open what is unfolded.
+  // Signed out: the poll was led to the login page. Else keep what is unfolded and where one is:
+  // whoever pressed a button that is gone goes on from the top of what came in its place.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, pathInfo, target } = event.detail;
+    const { xhr, pathInfo, target, shouldSwap, requestConfig: { elt } } = event.detail;
     const asked = new URL(pathInfo.requestPath, location).pathname;
     if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
       event.detail.shouldSwap = false;
       location.reload();
       return;
     }
+    if (!shouldSwap) return;
     const open = [...target.querySelectorAll("details[id][open]")].map((fold) => fold.id);
-    if (open.length) document.addEventListener("htmx:afterSwap", () => open.forEach((id) => {
-      const fold = document.getElementById(id);
-      if (fold) fold.open = true;
-    }), { once: true });
+    const at = elt.matches("form") ? elt : document.activeElement;
+    const held = target.contains(at) && target.id;
+    if (open.length || held) document.addEventListener("htmx:afterSwap", () => {
+      open.forEach((id) => {
+        const fold = document.getElementById(id);
+        if (fold) fold.open = true;
+      });
+      const drawn = held && document.activeElement === document.body && document.getElementById(held);
+      if (!drawn) return;
+      drawn.tabIndex = -1;
+      drawn.focus({ preventScroll: true });
+    }, { once: true });
   });
 
   // The tab says how things stand.
@@ -82,14 +92,22 @@
     if (button) button.textContent = keysOn() ? "Turn keys off" : "Turn keys on";
   };
   label();
+  // In a list from line to line; Enter opens, as of any link.
+  const neighbour = (way) => {
+    const lines = way ? [...document.querySelectorAll(".row a.title")] : [];
+    const at = lines.indexOf(document.activeElement);
+    return lines[at < 0 ? 0 : Math.min(Math.max(at + way, 0), lines.length - 1)];
+  };
   let before = "";
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select");
     if (!keysOn() || typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const target = one(`[data-${before === "g" ? "go" : "key"}="${CSS.escape(event.key)}"]`);
+    const target = one(`[data-${before === "g" ? "go" : "key"}="${CSS.escape(event.key)}"]`)
+      || neighbour({ j: 1, k: -1 }[event.key]);
     before = event.key;
     if (!target) return;
     event.preventDefault();
-    target.click();
+    if (target.matches("input, p, .title")) target.focus();
+    else target.click();
   });
 })();
