@@ -23,14 +23,14 @@ def offered(incident: Incident, message: Notification) -> bool:
     """Whether saying it again makes sense: it went out, failed or was held, and still holds."""
     if message.state not in ENDED or "clears" in message.context:
         return False
-    return _still_holds(incident, message.purpose)
+    return _still_holds(incident, message)
 
 
-def _still_holds(incident: Incident, purpose: str) -> bool:
-    """Nobody is paged for what somebody has."""
-    if purpose == Purpose.PAGE:
+def _still_holds(incident: Incident, message: Notification) -> bool:
+    """Nobody is paged for what somebody has; a room or a program keeps the history of all."""
+    if message.purpose == Purpose.PAGE:
         return incident.state == Incident.State.TRIGGERED
-    return incident.is_open
+    return incident.is_open or message.team_channel_id is not None
 
 
 def send_again(incident_id: int, message_id: int, by: User, *, now: datetime) -> Moved:

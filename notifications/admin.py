@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -11,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
 
 from notifications import outbox, previews, trials, working
 from notifications.channels.base import is_for_admins, kind_of
@@ -49,6 +51,8 @@ else:
 
 # At once, from the list of people.
 MOST_TESTED = 20
+# Messages of a channel: on its page, and sent again together.
+MOST_SHOWN, MOST_AGAIN = 20, 100
 
 
 class ContactMethodInline(MethodTabularInline):
@@ -124,8 +128,8 @@ class TeamChannelAdmin(ChannelModelAdmin):
     list_filter = ["is_on", "channel", "team"]
     list_select_related = ["team"]
     search_fields = ["name", "team__name"]
-    readonly_fields = ["off_reason"]
-    actions = ["send_test"]
+    readonly_fields = ["off_reason", "told_lately"]
+    actions = ["send_test", "send_again"]
     fieldsets = [
         (None, {"fields": ["team", "name", "channel", "address", "is_on", "off_reason"]}),
         (
@@ -140,7 +144,20 @@ class TeamChannelAdmin(ChannelModelAdmin):
             },
         ),
         ("Webhooks only", {"fields": ["secret", "template"]}),
+        (
+            "What it was told lately",
+            {
+                "description": "On the page of an incident each of its messages can be sent again; "
+                "an action of the list of channels sends again all that failed within a day.",
+                "fields": ["told_lately"],
+            },
+        ),
     ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A new one was told of nothing."""
+        found = super().get_fieldsets(request, obj)
+        return found if obj else found[:-1]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What most teams want of a new one."""
@@ -169,6 +186,30 @@ class TeamChannelAdmin(ChannelModelAdmin):
             else:
                 self.message_user(request, f"{channel} is switched off.", messages.WARNING)
 
+    @admin.display(description="last messages")
+    def told_lately(self, channel: TeamChannel) -> str:
+        rows = channel.notifications.order_by("-pk")[:MOST_SHOWN]
+        line = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
+        told = [(_due(row), _said(row), row.get_state_display(), row.outcome) for row in rows]
+        return (
+            format_html("<table>{}</table>", format_html_join("", line, told)) if told else "none"
+        )
+
+    @admin.action(description="Send again what failed within a day", permissions=["change"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[TeamChannel]) -> None:
+        """Each message once, however often this is asked for."""
+        by, now = request.user, timezone.now()
+        assert isinstance(by, User)  # noqa: S101  the admin lets nobody else in
+        failed = Notification.objects.filter(
+            team_channel__in=queryset,
+            state=Notification.State.FAILED,
+            due_at__gt=now - timedelta(days=1),
+            team_channel__is_on=True,
+        ).exclude(events__kind=DeliveryEvent.Kind.AGAIN)
+        sent = [outbox.send_again(row, by, now=now) for row in failed.order_by("pk")[:MOST_AGAIN]]
+        level = messages.SUCCESS if sent else messages.WARNING
+        self.message_user(request, f"{len(sent)} will be sent again.", level)
+
     @admin.display(description="via")
     def via(self, channel: TeamChannel) -> str:
         return f"{_label(channel.channel)} {channel.masked_address}"
@@ -176,6 +217,15 @@ class TeamChannelAdmin(ChannelModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Switched off, not deleted: the log goes on naming it."""
         return False
+
+
+def _due(row: Notification) -> str:
+    return date_format(timezone.localtime(row.due_at), "j M H:i")
+
+
+def _said(row: Notification) -> str:
+    """What the message was, or is about where it has no words yet."""
+    return str((row.rendered or {}).get("title") or row.context.get("title") or row.thread)
 
 
 def _label(name: str) -> str:

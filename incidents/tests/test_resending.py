@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import time_machine
 from django.test import Client
 
 from incidents.models import Incident
@@ -16,10 +19,17 @@ from pagerpal.testing import (
     make_team,
     make_user,
     run_worker,
+    seconds,
 )
 from schedules.models import Membership, Team, User
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _soon_after() -> Iterator[None]:
+    with time_machine.travel(NOON + seconds(10), tick=False):
+        yield
 
 
 @pytest.fixture
@@ -126,6 +136,12 @@ def test_what_still_holds_can_be_said_again(
     row = Notification(state=state, purpose=purpose)
 
     assert offered(Incident(state=incident_state), row) is may
+
+
+def test_a_program_that_missed_the_end_can_be_told_later() -> None:
+    row = Notification(state="failed", purpose="update", channel="webhook", team_channel_id=1)
+
+    assert offered(Incident(state="resolved"), row)
 
 
 def test_an_order_to_clear_a_phone_is_not_sent_again() -> None:

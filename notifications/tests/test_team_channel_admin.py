@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from notifications import dispatch
 from notifications.admin import TeamChannelAdmin
@@ -158,3 +160,42 @@ def test_a_needed_package_is_named(team: Team, settings: Any) -> None:
 
     assert remedy(["A", "B_C"]) == "set A, B_C"
     assert remedy(["the Python package apprise"]) == "install the Python package apprise"
+
+
+def test_its_page_lists_what_became_of_its_messages(admin: Client, team: Team) -> None:
+    channel = make_channel(team, channel="webhook", address="https://tools.example.org/in")
+    told(channel, "failed", outcome="503: <b>busy</b>", rendered={"title": "Disk <full>"})
+
+    page = admin.get(f"/admin/notifications/teamchannel/{channel.pk}/change/").content.decode()
+
+    assert "Disk &lt;full&gt;" in page
+    assert "503: &lt;b&gt;busy" in page
+
+
+def test_what_a_receiver_missed_within_a_day_is_sent_again_once(
+    admin: Client, team: Team, recorder: Recorder
+) -> None:
+    channel, other = make_channel(team), make_channel(team, "#other")
+    now = timezone.now()
+    for number, age in enumerate((1, 2, 30)):
+        told(channel, "failed", due_at=now - timedelta(hours=age), key=f"missed-{number}")
+    told(channel, "delivered")
+    told(other, "failed", key="of-another")
+    chosen = {"action": "send_again", "_selected_action": [channel.pk]}
+
+    first = admin.post("/admin/notifications/teamchannel/", chosen, follow=True)
+    second = admin.post("/admin/notifications/teamchannel/", chosen, follow=True)
+
+    assert "2 will be sent again." in first.content.decode()
+    assert "0 will be sent again." in second.content.decode()
+    again = Notification.objects.filter(key__contains="/again:").values_list("key", flat=True)
+    assert set(again) == {"missed-0/again:1", "missed-1/again:1"}
+
+
+def told(channel: TeamChannel, state: str, **fields: Any) -> Notification:
+    now = timezone.now()
+    values = {"key": f"{channel.pk}-{state}", "due_at": now, "settled_at": now, **fields}
+    return Notification.objects.create(
+        purpose="update", thread="incident:1", team_channel=channel, channel=channel.channel,
+        address=channel.address, state=state, **values,
+    )  # fmt: skip
