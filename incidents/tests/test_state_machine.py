@@ -66,6 +66,7 @@ ACTS: dict[str, Act] = {
     "note": lambda h, by: lifecycle.add_note(_pk(h), by, "looking", now=NOW),
     "noise": lambda h, by: lifecycle.mark_noise(_pk(h), by, is_noise=True, now=NOW),
 }
+MONITOR = "Prometheus"
 T, A, R = "triggered", "acknowledged", "resolved"
 # From, act, by -> to, owner, line on the timeline, whether alice's page ends, who hears of it.
 # An empty line: the act changes nothing.
@@ -107,7 +108,20 @@ TABLE = [
     (A, "merge", "bob", R, "alice", "bob merged it into #", True, ""),
     (A, "note", "bob", A, "alice", "looking", True, ""),
     (A, "noise", "bob", A, "alice", "bob marked it as noise.", True, ""),
+    (A, "resolve", "alice", R, "alice", "Resolved by alice.", True, ""),
+    (A, "reopen", "alice", A, "alice", "", True, ""),
+    (A, "escalate", "alice", T, "", "alice asked for the next step now.", True, "bob"),
+    (A, "give", "bob", T, "", "bob gave it to carol.", True, "carol"),
+    (A, "call", "bob", A, "alice", "Asked for by bob: paging carol.", True, "carol"),
+    (A, "info", "alice", A, "alice", "alice changed the severity", True, ""),
+    (A, "merge", "alice", R, "alice", "alice merged it into #", True, ""),
+    (A, "split", "alice", A, "alice", "", True, ""),
+    (A, "split", "bob", A, "alice", "", True, ""),
+    (A, "note", "alice", A, "alice", "looking", True, ""),
+    (A, "noise", "alice", A, "alice", "alice marked it as noise.", True, ""),
     (R, "acknowledge", "bob", R, "", "", True, ""),
+    (R, "promise", "bob", R, "", "", True, ""),
+    (R, "info", "bob", R, "", "", True, ""),
     (R, "snooze", "bob", R, "", "", True, ""),
     (R, "unacknowledge", "bob", R, "", "", True, ""),
     (R, "resolve", "bob", R, "", "disk swapped", True, ""),
@@ -121,7 +135,18 @@ TABLE = [
     (R, "split", "bob", R, "", "", True, ""),
     (R, "note", "bob", R, "", "looking", True, ""),
     (R, "noise", "bob", R, "", "bob marked it as noise.", True, ""),
+    (T, "resolve", MONITOR, R, "", "Resolved by Prometheus.", True, ""),
+    (A, "resolve", MONITOR, R, "alice", "Resolved by Prometheus.", True, ""),
+    (R, "resolve", MONITOR, R, "", "disk swapped", True, ""),
 ]
+
+
+def test_the_table_leaves_no_act_out() -> None:
+    """In each state; and where somebody has it, by them as by another."""
+    told = {row[:3] for row in TABLE}
+
+    assert {row[:2] for row in told} == {(state, act) for state in (T, A, R) for act in ACTS}
+    assert {(A, act, who) for act in ACTS for who in ("alice", "bob")} <= told
 
 
 @pytest.fixture
@@ -173,10 +198,11 @@ def test_each_act_does_what_the_table_says(
     run_worker(NOON)
     recorder.take_all()
     known = house.incident.timeline.count()
-    person = house._asdict()[who]
+    person = house._asdict().get(who)
+    by = Actor.person(person, "api") if person else Actor(None, who, "monitor")
 
     try:
-        moved = ACTS[act](house, Actor.person(person, "api"))
+        moved = ACTS[act](house, by)
     except Refused as refused:
         moved = Moved(False, house.incident, refused.message)
 
@@ -188,7 +214,7 @@ def test_each_act_does_what_the_table_says(
     if line:
         said = next(entry for entry in new if entry.text.startswith(line))
         assert said.at == NOW
-        assert (said.actor, said.via) == (person, "api") or said.text.startswith("Asked for")
+        assert (said.actor, said.via) == (person, by.via) or said.text.startswith("Asked for")
     assert alices_page_waits(house) == (not ends)
     heard = heard_at_once(recorder)
     assert heard == ([hears] if hears else [])
