@@ -21,6 +21,7 @@ from incidents.models import Incident
 from incidents.replies import in_words, perform_all
 from incidents.views import preflight
 from notifications import bundles
+from notifications.signals import link_opened
 from schedules.models import User
 
 PREFIX = "incident:"
@@ -66,6 +67,7 @@ def _answer(request: HttpRequest, token: str) -> HttpResponse:
     except DatabaseError:
         text = "Your answer could NOT be stored. Try again in a moment."
         return _say(request, 503, text, user, found)
+    link_opened.send_robust(sender=Incident, request=request)
     with timezone.override(ZoneInfo(user.time_zone)):
         return _say(request, 200, text, user, holders(user, bundle.threads, now=now))
 

@@ -26,6 +26,7 @@ from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident, TimelineEntry
 from incidents.signed_out import forget, kept_note, survives
 from incidents.wishes import text_of
+from notifications.signals import link_opened
 from schedules.models import User
 
 MOST_ENTRIES = 300
@@ -240,8 +241,11 @@ def _answer(request: HttpRequest, token: str) -> HttpResponse:
         holder = read_token(token, now=now)
         with timezone.override(ZoneInfo(holder.user.time_zone)):
             if request.method == "POST":
-                return _take(request, holder, now)
-            return _say(request, 200, "", holder, now)
+                response = _take(request, holder, now)
+            else:
+                response = _say(request, 200, "", holder, now)
+        link_opened.send_robust(sender=Incident, request=request)
+        return response
     except BadToken:
         return _say(request, 404, "This link is not one of PagerPal's. Nothing was changed.")
     except ExpiredToken:

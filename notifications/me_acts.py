@@ -21,6 +21,7 @@ from notifications.limits import Refused
 from notifications.me import person, shown
 from notifications.me_forms import AddressForm, RuleForm, may_use
 from notifications.models import ContactMethod, NotificationRule
+from notifications.signals import link_opened
 from schedules.models import User
 
 # Nobody has so many; it keeps a page from growing without end.
@@ -213,6 +214,8 @@ def _got_it(request: HttpRequest, token: str) -> HttpResponse:
             return _say(request, 410, "This test is over. Nothing was changed.")
         if request.method == "POST":
             trials.stop(user, now=timezone.now())
+        link_opened.send_robust(sender=User, request=request)
+        if request.method == "POST":
             return _say(request, 200, ENDED)
         return _say(request, 200, "", user)
     except DatabaseError:

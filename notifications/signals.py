@@ -18,3 +18,7 @@ notification_settled = Signal()
 # acts, and returns one sentence that says what happened. Arguments: user, reply (replies.Reply),
 # threads (those of the message it answers, if that is known), via, said_at, now.
 answer_received = Signal()
+
+# The link in a message was opened or answered by a browser or an app that holds it. Sent robustly:
+# what its receivers run into never stands between a person and the button. Arguments: request.
+link_opened = Signal()

@@ -10,11 +10,13 @@ class PagerPalConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
-        from pagerpal import checks, sign_ins  # noqa: F401  registers them; needs the settings
+        from notifications.signals import link_opened
+        from pagerpal import checks, sign_ins, site_facts  # noqa: F401  registers the checks
         from schedules.signals import person_left
 
         user_logged_in.connect(sign_ins.noted, dispatch_uid="pagerpal.sign_ins.noted")
         person_left.connect(sign_ins.ended, dispatch_uid="pagerpal.sign_ins.ended")
+        link_opened.connect(site_facts.link_opened, dispatch_uid="pagerpal.site_facts")
 
 
 class PagerPalAdminConfig(AdminConfig):

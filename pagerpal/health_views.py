@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from pagerpal import health
+from pagerpal import health, site_facts
 
 
 @login_not_required  # whoever watches from outside has no account
@@ -19,7 +19,9 @@ from pagerpal import health
 @require_safe
 def verdict(request: HttpRequest) -> HttpResponse:
     """200 when a page would go out, or is held by a setting; 503 with the reasons."""
-    found = health.verdict(timezone.now())
+    now = timezone.now()
+    found = health.verdict(now)
+    site_facts.health_asked(request, now=now)
     if found.ok:
         return _text(200, ["OK", *found.notes])
     return _text(503, found.troubles + found.notes)

@@ -56,6 +56,30 @@ class TryCount(models.Model):
         return f"{self.tries} tries since {self.began_at:%Y-%m-%d %H:%M} UTC"
 
 
+class SiteFact(models.Model):
+    """Something that was seen to be true of this installation: since when, and when last."""
+
+    class Name(models.TextChoices):
+        LINK_OPENED = "link-opened", "a message's link was opened from elsewhere"
+        HEALTH_ASKED = "health-asked", "/health was asked from elsewhere"
+        LIST_HIDDEN = "list-hidden", "the set-up list is hidden"
+
+    name = models.CharField(max_length=24, choices=Name, unique=True)
+    since = models.DateTimeField()
+    at = models.DateTimeField()
+    address = models.CharField(max_length=45, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(at__gte=models.F("since")), name="site_fact_at_after_since"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_name_display()}, last at {self.at:%Y-%m-%d %H:%M} UTC"
+
+
 class SecondFactor(models.Model):
     """An app on somebody's phone, whose codes they enter after the password."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -32,6 +33,21 @@ def network_of(address: str) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return address
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether it is one of our own addresses; also true for what is no address at all."""
+    parsed = _parsed(address)
+    if parsed is None or parsed.is_loopback:
+        return True
+    family = socket.AF_INET if parsed.version == 4 else socket.AF_INET6
+    try:
+        # Only an own address can be listened on; nothing is sent.
+        with socket.socket(family, socket.SOCK_DGRAM) as own:
+            own.bind((str(parsed), 0))
+    except OSError:
+        return False
+    return True
 
 
 def _parsed(text: str) -> Address | None:
