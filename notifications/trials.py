@@ -35,6 +35,7 @@ Purpose = Notification.Purpose
 USEFUL_FOR = timedelta(minutes=10)
 MOST_RUNS_AN_HOUR = 6
 RUN = "test-run:"
+GOT_IT = "you got it"
 # How long what was sent alone, and how long a run, stay on the page.
 SHOWN_FOR = timedelta(minutes=15)
 RUN_SHOWN_FOR = AN_HOUR
@@ -156,14 +157,18 @@ def stop(user: User, *, now: datetime) -> int:
 
     def attempt() -> int:
         with transaction.atomic():
-            ended = outbox.cancel(
-                _thread(user), purposes=[Purpose.TEST], now=now, reason="you got it"
-            )
+            ended = outbox.cancel(_thread(user), purposes=[Purpose.TEST], now=now, reason=GOT_IT)
             if ended and outbox.clear_taken(_thread(user), now=now):
                 kick(SEND_DUE)
             return ended
 
     return repeat_on_conflict(attempt)
+
+
+def was_answered(user: User) -> bool:
+    """Whether they ever ended a run by saying that they got it."""
+    rows = Notification.objects.filter(thread=_thread(user), purpose=Purpose.TEST)
+    return rows.filter(outcome__endswith=GOT_IT).exists()
 
 
 def read_token(token: str) -> User | None:

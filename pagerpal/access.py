@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from pagerpal import first_run, known_browsers, peers, second_factor, second_step, throttle
+from schedules import zones
 from schedules.forms import ZoneSelect
 from schedules.models import User, validate_zone
 
@@ -98,9 +99,9 @@ class FirstRunForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     time_zone = forms.CharField(
-        initial="UTC",
+        initial=zones.of_this_machine,
         validators=[validate_zone],
-        widget=ZoneSelect,
+        widget=ZoneSelect(attrs={"data-guess-zone": ""}),
         help_text="Times are shown to you in it.",
     )
 
@@ -151,7 +152,7 @@ def _make_first_admin(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Somebody else made the first admin a moment ago. Sign in.")
         return redirect("login")
     auth.login(request, user)
-    return redirect("dashboard")
+    return redirect("set_up")
 
 
 class SignInView(LoginView):

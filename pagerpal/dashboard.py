@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,31 +15,20 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from alertsources.models import Alert, AlertSource
 from incidents import figures, raising
 from incidents.list_views import last_closed, rows
-from incidents.models import EscalationPolicy, Incident, IncidentQuerySet
-from notifications.models import ContactMethod
-from pagerpal import attention, health
+from incidents.models import Incident, IncidentQuerySet
+from pagerpal import attention, checklist, health
 from pagerpal.models import WorkerHeartbeat
 from schedules import sight, troubles
 from schedules.duty import Duty, duties_at, with_troubles
-from schedules.models import Rotation, Team, User
+from schedules.models import Rotation, User
 from schedules.sight import teams_of
 
 # The list has the rest.
 MOST_INCIDENTS = 20
 # Their figures are shown.
 LAST_DAYS = 7
-
-
-@dataclass(frozen=True)
-class Task:
-    """One line of the set-up list: done by being true, not by being clicked."""
-
-    text: str
-    is_done: bool
-    url: str = ""
 
 
 @never_cache
@@ -82,16 +70,26 @@ def _live(user: User, now: datetime) -> dict[str, Any]:
 
 
 def _still(user: User, now: datetime) -> dict[str, Any]:
-    tasks = set_up(now) if user.is_superuser else []
+    tasks = _tasks(user, now)
+    guide = reverse("set_up")
     return {
         "section": "dashboard",
-        "tasks": [] if all(task.is_done for task in tasks) else tasks,
+        "tasks": tasks,
+        "is_guided": any(line.url == guide and not line.is_done for line in tasks),
         "trouble": troubles.of_people([user]).get(user.pk, ""),
         "has_teams": teams_of(user).exists(),
         "may_raise": raising.teams_for(user).exists(),
         "week": figures.brief(_of_last_days(user, now)),
         "days": LAST_DAYS,
     }
+
+
+def _tasks(user: User, now: datetime) -> list[checklist.Line]:
+    """What is left of the set-up, for admins: nothing once all is done, or somebody hid it."""
+    if not user.is_superuser or checklist.is_hidden():
+        return []
+    lines = checklist.lines(user, now)
+    return [] if all(line.is_done for line in lines) else lines
 
 
 def _of_last_days(user: User, now: datetime) -> IncidentQuerySet:
@@ -108,53 +106,6 @@ def on_duty(user: User, now: datetime) -> list[Duty]:
     rotations = Rotation.objects.filter(theirs, is_active=True, team__is_active=True)
     duties = duties_at(rotations.select_related("team"), now)
     return with_troubles(duties, troubles.of_people(duty.person for duty in duties))
-
-
-def set_up(now: datetime) -> list[Task]:
-    """What it takes until an alert wakes somebody, each line true or not."""
-    return [_worker_task(now), _rotation_task(), _contact_task(), _policy_task(), _source_task()]
-
-
-def _worker_task(now: datetime) -> Task:
-    fresh = now - timedelta(minutes=1)
-    is_alive = WorkerHeartbeat.objects.filter(beat_at__gte=fresh).exists()
-    return Task("The worker is running (manage.py worker)", is_alive)
-
-
-def _rotation_task() -> Task:
-    manned = Rotation.objects.filter(is_active=True, team__is_active=True, members__isnull=False)
-    add = reverse(
-        "admin:schedules_rotation_add" if Team.objects.exists() else "admin:schedules_team_add"
-    )
-    return Task("A team with a rotation of people", manned.exists(), add)
-
-
-def _contact_task() -> Task:
-    """Nobody may be on call whom no message can reach."""
-    reachable = ContactMethod.objects.filter(is_on=True).values("user")
-    on_call = User.objects.filter(is_active=True, rotation_places__rotation__is_active=True)
-    missing = list(on_call.exclude(pk__in=reachable).distinct()[:3])
-    people = reverse("admin:schedules_user_changelist")
-    if missing:
-        names = ", ".join(str(user) for user in missing)
-        return Task(f"A contact method for everybody on call; without: {names}", False, people)
-    is_done = on_call.exists()
-    return Task("A contact method for everybody on call", is_done, people)
-
-
-def _policy_task() -> Task:
-    is_done = EscalationPolicy.objects.filter(is_default=True, steps__isnull=False).exists()
-    url = reverse("admin:incidents_escalationpolicy_add")
-    return Task("A default escalation policy with a step", is_done, url)
-
-
-def _source_task() -> Task:
-    source = AlertSource.objects.filter(is_active=True).first()
-    url = reverse("alertsources:source_new")
-    if source:
-        url = reverse("alertsources:source", args=[source.pk])
-    has_come = Alert.objects.filter(is_test=False).exists()
-    return Task("An alert source, and one alert received from it", has_come, url)
 
 
 def _last_beat() -> datetime | None:

@@ -11,7 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from pagerpal import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.load_dotenv(Path(env.text("PAGERPAL_ENV_FILE", str(BASE_DIR / ".env"))))
+ENV_FILE = Path(env.text("PAGERPAL_ENV_FILE", str(BASE_DIR / ".env")))
+env.load_dotenv(ENV_FILE)
 
 # --- Where and how -------------------------------------------------------------------------------
 ENVIRONMENT = env.choice("ENVIRONMENT", "development", ("development", "production"))

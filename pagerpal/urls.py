@@ -8,6 +8,7 @@ from incidents.views import answer
 from notifications import hooks
 from pagerpal import access, account, health_views, second_step
 from pagerpal.dashboard import dashboard
+from pagerpal.set_up import views as set_up
 
 urlpatterns = [
     path("", dashboard, name="home"),
@@ -22,6 +23,7 @@ urlpatterns = [
     *access.urlpatterns,
     *account.urlpatterns,
     *second_step.urlpatterns,
+    *set_up.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
 ]

@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext
@@ -54,10 +55,17 @@ class Ntfy:
             raise ValueError(f"{topic} is a page of the ntfy server, not a topic.")
         return topic
 
-    def suggest_address(self, name: str) -> str:
-        """A topic of this person that nobody can guess: 80 bits."""
+    def suggest_address(self, name: str, seed: bytes = b"") -> str:
+        """A topic of this person that nobody can guess: 80 bits, of the seed where one is given."""
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24] or "oncall"
-        return f"{plain}-{''.join(secrets.choice(UNMISTAKABLE) for _ in range(16))}"
+        drawn = (seed or secrets.token_bytes(16))[:16]
+        return f"{plain}-{''.join(UNMISTAKABLE[one % len(UNMISTAKABLE)] for one in drawn)}"
+
+    def subscribe_link(self, topic: str) -> str:
+        """What the Android app subscribes by: https://docs.ntfy.sh/subscribe/phone/#ntfy-links"""
+        server = urlsplit(settings.NTFY_BASE_URL)
+        rest = "" if server.scheme == "https" else "?secure=false"
+        return f"ntfy://{server.netloc}{server.path}/{topic}{rest}"
 
     def hint(self) -> str:
         return f"Install the ntfy app and subscribe to this topic on {settings.NTFY_BASE_URL}."

@@ -82,7 +82,7 @@ def test_the_first_admin_is_made_with_the_code_and_is_signed_in(client: Client) 
     response = client.post("/login", answers())
 
     ada = User.objects.get()
-    assert response.url == reverse("dashboard")  # type: ignore[attr-defined]
+    assert response.url == reverse("set_up")  # type: ignore[attr-defined]
     assert (ada.email, ada.name, ada.time_zone) == ("ada@example.org", "Ada", "Europe/Berlin")
     assert ada.is_active and ada.is_staff and ada.is_superuser  # noqa: PT018
     assert client.session["_auth_user_id"] == str(ada.pk)

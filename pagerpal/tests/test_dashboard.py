@@ -21,7 +21,6 @@ from pagerpal.testing import (
     NOON,
     make_admin,
     make_incident,
-    make_policy,
     make_rotation,
     make_source,
     make_team,
@@ -221,47 +220,6 @@ def test_an_unchanged_dashboard_is_answered_204(page: Client, alice: User) -> No
 
     assert again.status_code == 204
     assert changed.content.lstrip().startswith(b'<div id="live"')
-
-
-def test_the_set_up_list_is_true_line_by_line(admin: Client) -> None:
-    def done() -> list[bool]:
-        return [task.is_done for task in admin.get("/").context["tasks"]]
-
-    nothing = done()
-    beat()
-    team = make_team("Platform")
-    bob = make_user("bob", ntfy=False)
-    make_rotation(team, bob)
-    without_contact = done()
-    bob.contact_methods.create(channel="ntfy", address="topic-bob")
-    make_policy(team, bob)
-    almost = done()
-
-    assert nothing == [False] * 5
-    assert without_contact == [True, True, False, False, False]
-    assert almost == [True, True, True, True, False]
-
-
-def test_the_set_up_list_names_who_cannot_be_reached(admin: Client) -> None:
-    make_rotation(make_team("Platform"), make_user("bob", ntfy=False))
-
-    text = words(admin.get("/"))
-
-    assert "without: bob" in text
-
-
-def test_the_set_up_list_goes_when_all_is_done(admin: Client) -> None:
-    beat()
-    bob = make_user("bob")
-    team = make_team("Platform", bob)
-    make_rotation(team, bob)
-    make_policy(team, bob)
-    make_alert(team)
-
-    response = admin.get("/")
-
-    assert response.context["tasks"] == []
-    assert "Until an alert wakes somebody" not in words(response)
 
 
 def test_who_cannot_be_reached_is_told(client: Client) -> None:

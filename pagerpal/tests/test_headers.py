@@ -113,6 +113,8 @@ def test_no_page_asks_a_browser_for_what_the_policy_forbids(visit: Visit) -> Non
             "/me",
             "/me/account",
             "/me/account/second-step",
+            "/setup/phone",
+            "/setup/test",
         ),
         *(
             "/admin/",
