@@ -60,11 +60,14 @@ def setup_parts(kind: str, *, url: str, key: str, mail: str = "") -> Iterator[Pa
         text = text.replace(f"{{{{ {name} }}}}", value)
     paragraphs = (part.splitlines() for part in text.strip("\n").split("\n\n"))
     for is_snippet, found in groupby(paragraphs, _is_snippet):
-        lines = "\n\n".join(
-            "\n".join(line.removeprefix(INDENT) if is_snippet else line for line in paragraph)
-            for paragraph in found
-        )
-        yield Part(lines, is_snippet)
+        yield Part("\n\n".join(_as_shown(lines, is_snippet) for lines in found), is_snippet)
+
+
+def _as_shown(lines: list[str], is_snippet: bool) -> str:
+    """A snippet line by line; words as wide as the page is."""
+    if not is_snippet:
+        return " ".join(lines)
+    return "\n".join(line.removeprefix(INDENT) for line in lines)
 
 
 def _is_snippet(lines: list[str]) -> bool:

@@ -70,8 +70,8 @@ What cannot set headers takes the key along in the address:
 
     {{ url }}?key={{ key }}
 
-Many senders are known by their messages. For others "How its messages are read", with the source in
-the admin, says which part of a message means what, and shows it on the last ten that came.
+Many senders are known by their messages. For others say in "How its messages are read" which part
+of a message means what; it shows at once what becomes of the last ten that came.
 """
     example: ClassVar[dict[str, Any]] = {
         "event": "disk.full",

@@ -277,5 +277,5 @@ def test_words_of_recovery_are_set_in_the_admin(source: AlertSource) -> None:
 
     assert source.settings == {"recovery_words": ["succeeded", "back to normal"]}
     assert "succeeded\nback to normal" in page
-    assert "Send mail to" in page
+    assert "Let the sender mail to" in page
     assert cleared == {"recovery_words": []}

@@ -116,6 +116,19 @@ def test_who_does_not_lead_looks_and_is_told_who_may_change(source: AlertSource,
     assert looking.get(f"{LIST}/new").status_code == 403
 
 
+def test_a_lead_is_led_to_the_rules_and_to_how_messages_are_read(
+    source: AlertSource, client: Client
+) -> None:
+    for kind, is_mapped in (("generic", False), ("any-json", True)):
+        AlertSource.objects.update(kind=kind)
+
+        links = re.findall(r'href="(/admin/[^"]+)"', page(client, of(source)))
+
+        found = [link for link in links if f"/{source.pk}/" in link]
+        assert [link.endswith("/mapping/") for link in found] == [True, False][not is_mapped :]
+        assert all(client.get(link).status_code == 200 for link in found)
+
+
 def test_a_message_names_only_incidents_that_one_may_open(
     source: AlertSource, client: Client
 ) -> None:
