@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -43,6 +44,19 @@ ANSWERS = {
 }
 
 
+@dataclass(frozen=True)
+class Wire:
+    """What an address of its own knows of those who send there."""
+
+    # Makes the message of a body that does not say it all.
+    rewrite: Rewrite | None = None
+    # They repeat what was answered 503, whatever kind it is read as.
+    comes_again: bool = False
+
+
+ANY_WIRE = Wire()
+
+
 class Rejected(Exception):
     """A request that is not taken in, with its status and one sentence for the sender.
 
@@ -61,14 +75,11 @@ class Rejected(Exception):
 @csrf_exempt  # senders have no cookie to protect
 @login_not_required  # the key in the request says who sends
 def receive(
-    request: HttpRequest, kind: str = "", key: str = "", *, rewrite: Rewrite | None = None
+    request: HttpRequest, kind: str = "", key: str = "", *, wire: Wire = ANY_WIRE
 ) -> JsonResponse:
-    """Take a message of alerts in. 2xx means: stored, and it led somewhere.
-
-    `rewrite` makes the message of a body that does not say it all.
-    """
+    """Take a message of alerts in. 2xx means: stored, and it led somewhere."""
     try:
-        taken, count = _receive(request, kind, key, rewrite)
+        taken, count = _receive(request, kind, key, wire)
     except Rejected as rejected:
         if rejected.reason and rejected.source_id:
             refusals.count(rejected.source_id, rejected.reason, now=timezone.now())
@@ -101,9 +112,7 @@ def recognise(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"source": sender.source.name}, status=202)
 
 
-def _receive(
-    request: HttpRequest, kind: str, key: str, rewrite: Rewrite | None
-) -> tuple[Taken, int]:
+def _receive(request: HttpRequest, kind: str, key: str, wire: Wire) -> tuple[Taken, int]:
     if not _may_bring_alerts(request):
         text = "Alerts are sent here by POST, as JSON, with the key of an alert source."
         raise Rejected(405, text, Allow="POST, PUT")
@@ -112,14 +121,14 @@ def _receive(
         key, kind = kind, ""  # put where the kind belongs
     sender = _sender(request, key, now=now)
     try:
-        return _take_in(sender, request, kind, rewrite, now=now)
+        return _take_in(sender, request, kind, wire, now=now)
     except Rejected as rejected:
         rejected.source_id = sender.source.pk
         raise
 
 
 def _take_in(
-    sender: Sender, request: HttpRequest, kind: str, rewrite: Rewrite | None, *, now: datetime
+    sender: Sender, request: HttpRequest, kind: str, wire: Wire, *, now: datetime
 ) -> tuple[Taken, int]:
     source = sender.source
     if not source.is_active:
@@ -129,12 +138,13 @@ def _take_in(
         notes.append(f"There is no kind {kind!r:.40}; read as {source.kind}.")
     otherwise = "" if kind else GENERIC
     kind = kind if kind in registry else source.kind
-    body = _body_of(request, kind, rewrite)
+    body = _body_of(request, kind, wire.rewrite)
     _check(source.kind, body, request, source)
     if kind != source.kind:
         _check(kind, body, request, source)
     if limits.is_over(source, now=now):
-        return _beyond_limit(sender, kind, body, request, now=now), 0
+        _tell_or_reject(sender, wire.comes_again or limits.comes_again(kind), now=now)
+        return limits.keep(source, body, request.headers.get("Content-Type", ""), now=now), 0
     headers = request.headers
     read = reading.read(body, source, kind=kind, otherwise=otherwise, now=now, headers=headers)
     if read.kind != kind:
@@ -153,15 +163,12 @@ def _take_in(
     return taken, len(read.alerts)
 
 
-def _beyond_limit(
-    sender: Sender, kind: str, body: bytes, request: HttpRequest, *, now: datetime
-) -> Taken:
-    """Answered as its sender understands: asked to come again, or kept for one that never does."""
+def _tell_or_reject(sender: Sender, comes_again: bool, *, now: datetime) -> None:
+    """Tell the team of the excess; a sender that comes again is asked to."""
     limits.tell(sender.source, sender.policy, now=now)
-    if limits.comes_again(kind):
+    if comes_again:
         text = f"More than {sender.source.limit_per_minute} messages per minute; send this later."
         raise Rejected(503, text, reason=Reason.LIMIT, Retry_After=str(60 - now.second))
-    return limits.keep(sender.source, body, request.headers.get("Content-Type", ""), now=now)
 
 
 def _may_bring_alerts(request: HttpRequest) -> bool:

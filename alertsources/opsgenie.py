@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from alertsources import ingest
 from alertsources.decoding import decode
+from alertsources.ingest import Wire
 from alertsources.sources.anyjson import AnyJson
 from alertsources.sources.anyjson_shapes import OPSGENIE_ACT
 
@@ -30,7 +31,7 @@ KEPT_HEADERS = ("WWW-Authenticate", "Retry-After", "Allow")
 @csrf_exempt  # senders have no cookie to protect
 @login_not_required  # the key in the request says who sends
 def create(request: HttpRequest) -> JsonResponse:
-    return _answered(partial(ingest.receive, request, AnyJson.slug))
+    return _answered(partial(ingest.receive, request, AnyJson.slug, wire=Wire(comes_again=True)))
 
 
 @csrf_exempt
@@ -40,8 +41,8 @@ def act(request: HttpRequest, identifier: str, action: str) -> JsonResponse:
     """Close the alert of this alias; one that nobody knows is closed already."""
     if action != CLOSE:
         return _answered(partial(ingest.recognise, request))
-    closing = partial(_closing, identifier)
-    return _answered(partial(ingest.receive, request, AnyJson.slug, rewrite=closing))
+    wire = Wire(partial(_closing, identifier), comes_again=True)
+    return _answered(partial(ingest.receive, request, AnyJson.slug, wire=wire))
 
 
 def _closing(alias: str, body: bytes) -> bytes:

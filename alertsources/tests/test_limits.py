@@ -66,6 +66,21 @@ def test_a_sender_that_comes_again_is_asked_to(source: AlertSource) -> None:
     assert answers[-1]["Retry-After"] == "40"
 
 
+def test_clients_of_opsgenie_are_asked_to_come_again(source: AlertSource) -> None:
+    def create(number: int) -> Any:
+        body = json.dumps({"message": f"x{number}", "alias": f"x{number}"})
+        headers = {"Authorization": f"GenieKey {KEY}"}
+        return Client().post(
+            "/opsgenie/v2/alerts", body, content_type="application/json", headers=headers
+        )
+
+    answers = [create(number) for number in range(5)]
+
+    assert [answer.status_code for answer in answers] == [202] * 3 + [503] * 2
+    assert answers[-1]["Retry-After"] == "40"
+    assert "send this later" in answers[-1].json()["message"]
+
+
 def test_the_team_is_told_once_and_it_ends_by_itself(source: AlertSource) -> None:
     for number in range(8):
         post(f"x{number}")
