@@ -14,6 +14,7 @@ from django.utils import timezone
 from alertsources.sources.base import source_choices
 from incidents.models import EscalationPolicy, Incident, Severity
 from schedules.models import Team, validate_zone
+from schedules.recorded import Recorded, Recording
 
 # More than a small installation stores in a minute: a source that sends so much keeps others out.
 DEFAULT_LIMIT = 30_000
@@ -34,7 +35,7 @@ def weekdays(**options: Any) -> models.CharField[str, str]:
     return models.CharField(max_length=7, blank=True, validators=[known], **options)
 
 
-class AlertSource(models.Model):
+class AlertSource(Recorded):
     """A configured sender with its own URL and key."""
 
     class GroupBy(models.TextChoices):
@@ -171,6 +172,11 @@ class AlertSource(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_KEEP_DAYS)],
         help_text="Older ones are deleted; alerts and incidents stay.",
     )
+    recording = Recording(
+        team="team_id",
+        secret=frozenset({"key_hash", "signing_secret"}),
+        beside=frozenset({"key_hash"}),
+    )
 
     class Meta:
         ordering = ["team__name", "name"]
@@ -229,7 +235,7 @@ class AlertSource(models.Model):
         )
 
 
-class Silence(models.Model):
+class Silence(Recorded):
     """What matches it pages nobody, from, until, in the given hours of the week; with a reason.
 
     What is left empty matches everything; labels and title have to match all together.
@@ -274,6 +280,9 @@ class Silence(models.Model):
     # Ended by hand, before its time.
     ended_at = models.DateTimeField(null=True)
     ended_label = models.CharField(max_length=120, blank=True)
+    recording = Recording(
+        team="team_id", without=frozenset({"created_by", "created_label", "created_at"})
+    )
 
     class Meta:
         ordering = ["-starts_at", "-pk"]
@@ -302,7 +311,7 @@ class Silence(models.Model):
         return self.reason
 
 
-class RoutingRule(models.Model):
+class RoutingRule(Recorded):
     """What becomes of a source's alerts that match; the first rule that does decides."""
 
     class Then(models.TextChoices):
@@ -333,6 +342,7 @@ class RoutingRule(models.Model):
     )
     severity = models.CharField(max_length=8, choices=Severity, blank=True)
     wait_for = models.DurationField("page only if still firing after", null=True, blank=True)
+    recording = Recording(part_of="source", team="source.team_id")
 
     class Meta:
         ordering = ["position", "pk"]

@@ -16,6 +16,7 @@ from incidents.planner import INSIDE, OUTSIDE
 from notifications.models import TeamChannel
 from schedules import roles
 from schedules.models import Rotation, Team, User
+from schedules.recorded import Recorded, Recording
 
 
 class Severity(models.TextChoices):
@@ -36,7 +37,7 @@ SHORTEST_PAUSE, LONGEST_WAIT = timedelta(minutes=1), timedelta(days=7)
 MOST_REPEATS = 20
 
 
-class EscalationPolicy(models.Model):
+class EscalationPolicy(Recorded):
     """Whom to page about an incident, step by step, and what follows when nobody answers."""
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="policies")
@@ -54,6 +55,7 @@ class EscalationPolicy(models.Model):
         help_text="Least time from one pass to the next, as HH:MM:SS. Low urgency: four times as "
         "long, and in team hours only.",
     )
+    recording = Recording(team="team_id")
 
     class Meta:
         ordering = ["team__name", "name"]
@@ -99,7 +101,7 @@ class EscalationPolicy(models.Model):
         return others.exclude(pk=self.pk).first()
 
 
-class EscalationStep(models.Model):
+class EscalationStep(Recorded):
     """One rung of a policy: whom to page, and how long to wait for an answer."""
 
     class Urgency(models.TextChoices):
@@ -153,6 +155,7 @@ class EscalationStep(models.Model):
         db_default="",
         help_text="At other times the step is passed over, at once.",
     )
+    recording = Recording(part_of="policy", team="policy.team_id")
 
     class Meta:
         ordering = ["position", "pk"]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from notifications.channels.base import person_channel_choices, team_channel_choices
 from notifications.channels.links import LONGEST as LONGEST_ADDRESS
 from schedules.models import Team
+from schedules.recorded import Recorded, RecordedQuerySet, Recording
 
 
 class Urgency(models.TextChoices):
@@ -20,12 +21,22 @@ class Urgency(models.TextChoices):
     LOW = "low", "low"
 
 
-class ContactMethodQuerySet(models.QuerySet["ContactMethod"]):
+def masked(address: str) -> str:
+    """Enough to recognise it; an ntfy topic is a password, and so is the path of a webhook."""
+    scheme, mark, rest = address.partition("://")
+    if mark:
+        # Of other URLs the host may be a token.
+        known = rest.partition("/")[0] if scheme in {"http", "https"} else ""
+        return f"{scheme}://{known}/...{address[-4:]}"
+    return address if "@" in address else f"...{address[-4:]}"
+
+
+class ContactMethodQuerySet(RecordedQuerySet["ContactMethod"]):
     def kept(self) -> Self:
         return self.filter(removed_at=None)
 
 
-class ContactMethod(models.Model):
+class ContactMethod(Recorded):
     """One address of one person."""
 
     user = models.ForeignKey(
@@ -59,7 +70,10 @@ class ContactMethod(models.Model):
     # Kept for the history, which goes on naming it; shown and used no more.
     removed_at = models.DateTimeField(null=True, editable=False)
 
-    objects = ContactMethodQuerySet.as_manager()
+    objects = ContactMethodQuerySet.as_manager()  # type: ignore[misc]
+    recording = Recording(
+        part_of="user", beside=frozenset({"removed_at"}), told={"address": masked}
+    )
 
     class Meta:
         ordering = ["user", "pk"]
@@ -104,17 +118,7 @@ class ContactMethod(models.Model):
 WITHOUT_UPDATES = frozenset({"sms", "whatsapp"})
 
 
-def masked(address: str) -> str:
-    """Enough to recognise it; an ntfy topic is a password, and so is the path of a webhook."""
-    scheme, mark, rest = address.partition("://")
-    if mark:
-        # Of other URLs the host may be a token.
-        known = rest.partition("/")[0] if scheme in {"http", "https"} else ""
-        return f"{scheme}://{known}/...{address[-4:]}"
-    return address if "@" in address else f"...{address[-4:]}"
-
-
-class NotificationRule(models.Model):
+class NotificationRule(Recorded):
     """For this urgency use that contact method after a delay, and repeat it."""
 
     user = models.ForeignKey(
@@ -131,6 +135,7 @@ class NotificationRule(models.Model):
         default=0, help_text="How many more times, as new messages, until somebody answers."
     )
     repeat_every = models.DurationField(default=timedelta(seconds=60))
+    recording = Recording(part_of="user")
 
     class Meta:
         ordering = ["user", "urgency", "delay", "pk"]
@@ -150,7 +155,7 @@ class NotificationRule(models.Model):
         return f"{self.urgency}: {self.contact_method} after {self.delay}"
 
 
-class TeamChannel(models.Model):
+class TeamChannel(Recorded):
     """A chat room, topic or address that belongs to a team and not to a person."""
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="channels")
@@ -204,6 +209,12 @@ class TeamChannel(models.Model):
         "${number}, ${severity}, ${state} and others put in. Empty: all facts, as JSON.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    recording = Recording(
+        team="team_id",
+        secret=frozenset({"secret"}),
+        beside=frozenset({"off_reason"}),
+        told={"address": masked},
+    )
 
     class Meta:
         ordering = ["team__name", "name", "pk"]

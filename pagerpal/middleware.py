@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from pagerpal import second_step, sign_ins
+from schedules import recorded
 
 # Answers and alerts come from nobody who has signed in. When the database is away these views say
 # so themselves, and a cookie that happens to come along must not ask it first.
@@ -16,6 +17,23 @@ WITHOUT_A_PERSON = ("/a/", "/in/", "/api/v1/alerts")
 
 # What an admin who has yet to set up the second step may open.
 SET_UP = ("/me/account", "/login", "/logout", "/health")
+
+
+class WhoChangesSettings:
+    """Settings that are changed within a request are changed by whoever is signed in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with recorded.acting(lambda: _actor_of(request)):
+            return self.get_response(request)
+
+
+def _actor_of(request: HttpRequest) -> recorded.Actor:
+    via = {"admin": "admin", "api": "API"}.get(request.path_info.split("/")[1], "page")
+    person = getattr(request, "user", None)
+    return recorded.Actor(person if person and person.pk else None, via)
 
 
 class PersonsTimeZone:

@@ -16,6 +16,7 @@ from django_q.tasks import async_task
 from notifications.channels import base
 from notifications.channels.base import Deadline, Message, SendError
 from pagerpal import throttle
+from schedules import recorded
 from schedules.models import User
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,9 @@ def use(user: User, password: str) -> None:
     """Set the password and end all sessions. Raises BadLink when the link was used meanwhile."""
     before, hashed = user.password, make_password(password)
     still = User.objects.filter(pk=user.pk, password=before, is_active=True)
-    if not still.update(password=hashed):
-        raise BadLink
+    with recorded.acting(lambda: recorded.Actor(user, "link")):
+        if not still.update(password=hashed):
+            raise BadLink
     user.password = hashed
     throttle.forget(throttle.PER_ACCOUNT, user.email)
 

@@ -15,6 +15,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
+from pagerpal.history_pages import TellsHistory
 from schedules import roles
 from schedules.models import Membership, User
 from schedules.roles import OF_TEAMS, SET_UP
@@ -114,7 +115,9 @@ class TeamsOnly(AnyModelAdmin):
 
 @functools.cache
 def guarded(admin_class: type[Any]) -> type[Any]:
-    return type(admin_class.__name__, (TeamsOnly, admin_class), {"__module__": __name__})
+    return type(
+        admin_class.__name__, (TeamsOnly, TellsHistory, admin_class), {"__module__": __name__}
+    )
 
 
 def _person(request: HttpRequest) -> User:

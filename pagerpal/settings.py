@@ -102,6 +102,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "pagerpal.middleware.WhoChangesSettings",
     "pagerpal.middleware.PersonsTimeZone",
 ]
 ROOT_URLCONF = "pagerpal.urls"

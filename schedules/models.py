@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from schedules import zones
+from schedules.recorded import Recorded, RecordedQuerySet, Recording
 
 LONGEST_TURN = 366
 MOST_MEMBERS = 50
@@ -27,6 +28,9 @@ def validate_zone(name: str) -> None:
 
 
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> models.QuerySet[User]:
+        return RecordedQuerySet(self.model, using=self._db)
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """A person; without a password they can be paged but cannot sign in."""
         user = self.model(email=self.normalize_email(email).lower(), **fields)
@@ -41,7 +45,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=email)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(Recorded, AbstractBaseUser, PermissionsMixin):
     """A person. Signs in by e-mail if it has a password; is switched off, never deleted."""
 
     email = models.EmailField(unique=True, help_text="What this person signs in with.")
@@ -74,10 +78,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects: ClassVar[UserManager] = UserManager()
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = ["name"]
+    recording = Recording(secret=frozenset({"password"}), without=frozenset({"last_login"}))
 
     class Meta:
         ordering = ["name", "pk"]
@@ -130,7 +135,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name
 
 
-class Team(models.Model):
+class Team(Recorded):
     """People who answer together."""
 
     name = models.CharField(max_length=80, unique=True)
@@ -167,6 +172,7 @@ class Team(models.Model):
         "are not asked.",
     )
     is_active = models.BooleanField(default=True)
+    recording = Recording(team="pk")
 
     class Meta:
         ordering = ["name"]
@@ -194,7 +200,7 @@ class Team(models.Model):
             raise ValidationError({"hours_end": "Team hours must end after they start."})
 
 
-class Membership(models.Model):
+class Membership(Recorded):
     """One person in one team, with what they may do there."""
 
     class Role(models.TextChoices):
@@ -211,6 +217,7 @@ class Membership(models.Model):
         help_text="Leads set the team up and are paged when nobody else can be reached; "
         "observers only look and are never paged with the whole team.",
     )
+    recording = Recording(part_of="team", team="team_id")
 
     class Meta:
         ordering = ["user__name", "pk"]
@@ -226,7 +233,7 @@ class Membership(models.Model):
         return f"{self.user} in {self.team}"
 
 
-class Rotation(models.Model):
+class Rotation(Recorded):
     """An ordered list of people and a cadence: whose turn it is, computed and never stored."""
 
     class Unit(models.TextChoices):
@@ -262,6 +269,7 @@ class Rotation(models.Model):
     recorded_until = models.DateTimeField(null=True, editable=False)
     # Raised by every change of who is on call when: of itself, its members, windows or overrides.
     revision = models.PositiveIntegerField(default=0, editable=False)
+    recording = Recording(team="team_id")
 
     class Meta:
         ordering = ["team__name", "position", "pk"]
@@ -310,7 +318,7 @@ class Rotation(models.Model):
         return f"a new person every {length}{when} {self.handover_time:%H:%M} ({self.time_zone})"
 
 
-class RotationWindow(models.Model):
+class RotationWindow(Recorded):
     """Hours of the week in which a rotation has somebody on call; without any it always has."""
 
     rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="windows")
@@ -323,6 +331,7 @@ class RotationWindow(models.Model):
     ends = models.TimeField(
         default=time(17), help_text="Not after the start: it ends on the next day."
     )
+    recording = Recording(part_of="rotation", team="rotation.team_id")
 
     class Meta:
         ordering = ["pk"]
@@ -343,12 +352,13 @@ class RotationWindow(models.Model):
         return f"{listed} {self.starts:%H:%M}-{self.ends:%H:%M}"
 
 
-class RotationMember(models.Model):
+class RotationMember(Recorded):
     """One person's place in a rotation's order."""
 
     rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="rotation_places")
     position = models.PositiveSmallIntegerField(default=0)
+    recording = Recording(part_of="rotation", team="rotation.team_id")
 
     class Meta:
         ordering = ["position", "pk"]
@@ -357,7 +367,7 @@ class RotationMember(models.Model):
         return f"{self.position}. {self.user}"
 
 
-class OverrideQuerySet(models.QuerySet["Override"]):
+class OverrideQuerySet(RecordedQuerySet["Override"]):
     def current(self, at: datetime) -> Self:
         return self.filter(starts_at__lte=at, ends_at__gt=at)
 
@@ -369,7 +379,7 @@ class OverrideQuerySet(models.QuerySet["Override"]):
         return self.order_by("created_at", "pk")
 
 
-class Override(models.Model):
+class Override(Recorded):
     """This person (or nobody) instead of whoever is on call in a rotation, from, until."""
 
     rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="overrides")
@@ -388,7 +398,8 @@ class Override(models.Model):
         User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
 
-    objects = OverrideQuerySet.as_manager()
+    objects = OverrideQuerySet.as_manager()  # type: ignore[misc]
+    recording = Recording(part_of="rotation", team="rotation.team_id")
 
     class Meta:
         ordering = ["-starts_at", "-pk"]
@@ -461,6 +472,40 @@ class ScheduleChange(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class SettingChange(models.Model):
+    """Somebody changed a setting: what, from what, to what. Written by `recorded` alone."""
+
+    at = models.DateTimeField(default=timezone.now)
+    # Empty: PagerPal itself, or whoever ran a command on its server.
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor_label = models.CharField("by", max_length=120)
+    via = models.CharField(max_length=12, blank=True, help_text="admin, page, API or command")
+    team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="+")
+    # On whose page it is read; of what is part of something larger, that ...
+    about_model = models.CharField("kind", max_length=60)
+    about_id = models.BigIntegerField()
+    about_label = models.CharField("what", max_length=200)
+    # ... and the row itself.
+    model = models.CharField(max_length=60)
+    row_id = models.BigIntegerField()
+    row_label = models.CharField(max_length=200, blank=True)
+    act = models.CharField(
+        max_length=8,
+        choices=[("added", "added"), ("changed", "changed"), ("removed", "removed")],
+    )
+    changes = models.JSONField(default=dict)  # {"handover_time": ["09:00:00", "10:00:00"]}
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["about_model", "about_id"], name="setting_change_about"),
+            models.Index(fields=["model", "row_id"], name="setting_change_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.about_label}: {self.act} by {self.actor_label}"
 
 
 class CalendarFeed(models.Model):

@@ -38,6 +38,7 @@ OF_TEAMS: Mapping[str, Rule] = {
     "schedules.user": Rule(LOOK, "teams"),
     "schedules.rotation": Rule(SET_UP, "team"),
     "schedules.override": Rule(SET_UP, "rotation__team"),
+    "schedules.settingchange": Rule(LOOK, "team"),
     "incidents.incident": Rule(LOOK, "team"),
     "incidents.escalationpolicy": Rule(SET_UP, "team"),
     "notifications.teamchannel": Rule(SET_UP, "team"),

@@ -159,7 +159,8 @@ def _p95(get: Callable[..., Any], path: str, times: int = TIMES, **more: Any) ->
 def _team_of(user: Any) -> int:
     from schedules.models import Team
 
-    team: int = (user.teams if user.teams.exists() else Team.objects).order_by("pk")[0].pk
+    teams = user.teams.all() if user.teams.exists() else Team.objects.all()
+    team: int = teams.order_by("pk")[0].pk
     return team
 
 

@@ -25,7 +25,7 @@ from pagerpal.testing import (
     make_team,
     make_user,
 )
-from schedules.models import Membership, Override, Rotation, User
+from schedules.models import Membership, Override, Rotation, SettingChange, User
 
 ANONYMOUS, OBSERVER, RESPONDER, LEAD, OTHER, ADMIN = (
     *("anonymous", "observer", "responder", "lead", "lead of another team"),
@@ -166,6 +166,7 @@ ADMIN_MODELS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str], fr
     "schedules_team": (ANY_LEAD, LEADS, ADMINS, NOBODY),
     "schedules_rotation": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
     "schedules_override": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
+    "schedules_settingchange": (ANY_LEAD, LEADS, NOBODY, NOBODY),
     "incidents_incident": (ANY_LEAD, LEADS, NOBODY, NOBODY),
     "incidents_escalationpolicy": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
     "notifications_teamchannel": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
@@ -256,6 +257,7 @@ def world(db: None) -> World:
         "schedules_override": Override.objects.create(
             rotation=rotation, user=people[RESPONDER], starts_at=now, ends_at=now + timedelta(1)
         ),
+        "schedules_settingchange": SettingChange.objects.filter(team=team).latest("pk"),
         "incidents_incident": incident,
         "incidents_escalationpolicy": make_policy(team, rotation),
         "notifications_teamchannel": make_channel(team),

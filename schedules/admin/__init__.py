@@ -3,12 +3,13 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
+from schedules.admin.changes import SettingChangeAdmin
 from schedules.admin.overrides import OverrideAdmin
 from schedules.admin.people import UserAdmin
 from schedules.admin.rotations import RotationAdmin
 from schedules.admin.teams import TeamAdmin
 
-__all__ = ["OverrideAdmin", "RotationAdmin", "TeamAdmin", "UserAdmin"]
+__all__ = ["OverrideAdmin", "RotationAdmin", "SettingChangeAdmin", "TeamAdmin", "UserAdmin"]
 
 # Roles belong to teams; nothing in PagerPal asks for Django's groups.
 admin.site.unregister(Group)

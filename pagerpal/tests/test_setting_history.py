@@ -1,0 +1,122 @@
+"""Who changed which setting, as the admin shows it, and to whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from notifications.models import ContactMethod
+from pagerpal.testing import make_admin, make_rotation, make_source, make_team, make_user
+from schedules.models import SettingChange, User
+from schedules.recorded import Recorded
+from schedules.tests.pages import form_of
+
+pytestmark = pytest.mark.django_db
+
+
+def as_admin() -> HttpRequest:
+    request = RequestFactory().get("/admin/")
+    request.user = make_admin()
+    return request
+
+
+def test_every_model_that_the_admin_can_change_is_recorded() -> None:
+    request, missing = as_admin(), set()
+    for model, shown in admin.site._registry.items():
+        if model._meta.app_label == "django_q":
+            continue
+        if shown.has_add_permission(request) or shown.has_change_permission(request):
+            missing |= {model} if not issubclass(model, Recorded) else set()
+        for inline in shown.get_inline_instances(request):
+            if inline.has_change_permission(request) or inline.has_add_permission(request, None):
+                missing |= {inline.model} if not issubclass(inline.model, Recorded) else set()
+
+    assert not missing, "make them Recorded, so that it is known who changed what"
+
+
+def test_the_history_of_a_rotation_says_who_changed_what(client: Client) -> None:
+    root, alice = make_admin(), make_user("alice")
+    rotation = make_rotation(make_team("Platform", alice), alice)
+    client.force_login(root)
+    address = reverse("admin:schedules_rotation_change", args=[rotation.pk])
+    values = form_of(client.get(address))
+
+    saved = client.post(address, {**values, "handover_time": "10:30"})
+    text = client.get(reverse("admin:schedules_rotation_history", args=[rotation.pk])).content
+
+    assert saved.status_code == 302
+    assert b"hand-over time from 09:00 to 10:30" in text
+    change = SettingChange.objects.latest("pk")
+    assert (change.actor, change.via) == (root, "admin")
+
+
+def test_what_a_page_changes_is_of_whoever_is_signed_in(client: Client) -> None:
+    alice = make_user("alice")
+    method = ContactMethod.objects.get()
+    client.force_login(alice)
+
+    client.post(reverse("notifications:method", args=[method.pk, "off"]))
+
+    change = SettingChange.objects.latest("pk")
+    assert change.changes == {"is_on": [True, False]}
+    assert (change.actor, change.via) == (alice, "page")
+
+
+def test_an_alert_that_comes_in_changes_no_setting(client: Client) -> None:
+    make_source(make_team("Platform", make_user()))
+    before = SettingChange.objects.count()
+
+    answer = client.post(
+        "/api/v1/alerts",
+        {"title": "Disk full"},
+        content_type="application/json",
+        headers={"X-API-Key": "k" * 32},
+    )
+
+    assert answer.status_code < 300
+    assert SettingChange.objects.count() == before
+
+
+@pytest.fixture
+def lena(client: Client) -> User:
+    lena = make_user("lena")
+    make_team("Platform", leads=(lena,))
+    client.force_login(lena)
+    return lena
+
+
+def test_leads_read_what_changed_in_their_teams_alone(client: Client, lena: User) -> None:
+    make_source(lena.teams.get(), name="Grafana")
+    make_source(make_team("Web"), name="Kuma", key="j" * 32)
+
+    text = client.get(reverse("admin:schedules_settingchange_changelist")).content.decode()
+
+    assert "Grafana" in text
+    assert "Kuma" not in text
+
+
+def test_how_people_are_reached_is_read_by_admins_alone(client: Client, lena: User) -> None:
+    address = reverse("admin:schedules_user_history", args=[lena.pk])
+
+    hers = client.get(address).content.decode()
+    client.force_login(make_admin())
+    theirs = client.get(address).content.decode()
+
+    assert "contact method" not in hers
+    assert "added contact method ntfy" in theirs
+
+
+def test_the_list_costs_the_same_however_long_it_is(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    client.force_login(make_admin())
+    for number in range(30):
+        make_team(f"team {number}")
+
+    with django_assert_max_num_queries(9):
+        client.get(reverse("admin:schedules_settingchange_changelist"))
