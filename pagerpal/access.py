@@ -101,13 +101,15 @@ class FirstRunForm(forms.Form):
     time_zone = forms.CharField(
         initial=zones.of_this_machine,
         validators=[validate_zone],
-        widget=ZoneSelect(attrs={"data-guess-zone": ""}),
+        widget=ZoneSelect,
         help_text="Times are shown to you in it.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = " ".join(password_validators_help_texts())
+        if not self.is_bound:
+            self.fields["time_zone"].widget.attrs["data-guess-zone"] = ""
 
     def clean_code(self) -> str:
         now = timezone.now()

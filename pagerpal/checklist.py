@@ -95,7 +95,7 @@ def phones() -> Line:
     text = "Phones can open PagerPal"
     if site_facts.is_known(SiteFact.Name.LINK_OPENED):
         return Line(text, True)
-    if not base_is_local():
+    if not is_local(urlsplit(settings.PAGERPAL_BASE_URL).hostname or ""):
         says = (
             "Open the link of a test page on a phone: best over mobile data, as it must come from "
             "another address than the one you are signed in from."
@@ -104,7 +104,10 @@ def phones() -> Line:
     port = settings.PAGERPAL_PORT
     says = f"Messages lead to {settings.PAGERPAL_BASE_URL}, which only this machine can open. "
     says += f"Write its address, as phones know it, into {env_file()}:"
-    env = (f"PAGERPAL_BASE_URL=http://ADDRESS:{port}", "PAGERPAL_BIND=0.0.0.0")
+    env: tuple[str, ...] = (f"PAGERPAL_BASE_URL=http://ADDRESS:{port}",)
+    # Compose publishes the port there; the image itself listens everywhere.
+    if is_in_container() or is_local(settings.PAGERPAL_BIND):
+        env += ("PAGERPAL_BIND=0.0.0.0",)
     return Line(text, False, says, env=env, restart=restart_command())
 
 
@@ -141,9 +144,8 @@ def watcher(now: datetime) -> Line:
     )
 
 
-def base_is_local() -> bool:
-    """Whether the address in messages means this machine to whoever opens it."""
-    host = urlsplit(settings.PAGERPAL_BASE_URL).hostname or ""
+def is_local(host: str) -> bool:
+    """Whether it means the own machine, to whoever uses it."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -168,7 +170,9 @@ def restart_command() -> str:
     if is_in_container():
         return "docker compose up -d"
     if os.environ.get("INVOCATION_ID") and (unit := _unit()):
-        return f"sudo systemctl restart {unit}"
+        name, at, _ = unit.partition("@")
+        # Of several alike, each read the settings when it was started.
+        return f"sudo systemctl restart '{name}@*'" if at else f"sudo systemctl restart {unit}"
     return "make run"
 
 

@@ -36,4 +36,4 @@ def of_this_machine() -> str:
     except OSError:
         linked = ""
     name = linked.partition("zoneinfo/")[2]
-    return name if name in names() else "UTC"
+    return name if name in names() and not name.endswith("UTC") else "UTC"

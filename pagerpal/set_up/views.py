@@ -110,12 +110,8 @@ def test(request: HttpRequest) -> HttpResponse:
     if found.next != TEST:
         return _first_comes(request, found)
     if request.method == "POST":
-        try:
-            taken = trial.send(found, user, now=now)
-            if not taken.incidents:
-                messages.warning(request, f"The test opened no incident: {taken.note}")
-        except trying.NotTried as why:
-            messages.error(request, str(why))
+        if "look" not in request.POST:
+            _send_test(request, found, user)
         _keep_key(request, found)
         return redirect("set_up_test")
     assert found.source is not None  # noqa: S101  else this were not the next step
@@ -130,6 +126,16 @@ def test(request: HttpRequest) -> HttpResponse:
         "list_is_hidden": checklist.is_hidden(),
     }
     return render(request, "set_up/test.html", context)
+
+
+def _send_test(request: HttpRequest, found: Found, user: User) -> None:
+    try:
+        taken = trial.send(found, user, now=timezone.now())
+    except trying.NotTried as why:
+        messages.error(request, str(why))
+    else:
+        if not taken.incidents:
+            messages.warning(request, f"The test opened no incident: {taken.note}")
 
 
 def _keep_key(request: HttpRequest, found: Found) -> None:

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from django.urls import reverse
 
 from pagerpal import first_run
 from pagerpal.testing import NOON, make_admin, make_user
+from schedules import zones
 from schedules.models import User
 
 PASSWORD = "horse battery staple"
@@ -139,6 +141,37 @@ def test_first_run_answers_are_checked(client: Client, field: str, value: str) -
     assert response.status_code == 200
     assert f'id="id_{field}_error"' in response.content.decode()
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_zone_is_guessed_once_and_what_was_chosen_stays(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "readlink", lambda _: Path("/usr/share/zoneinfo/Asia/Kolkata"))
+    first = client.get("/login").content.decode()
+    again = client.post("/login", answers(code="wrong")).content.decode()
+
+    assert '<option value="Asia/Kolkata" selected>' in first
+    assert "data-guess-zone" in first
+    assert '<option value="Europe/Berlin" selected>' in again
+    assert "data-guess-zone" not in again
+
+
+@pytest.mark.parametrize(
+    ("linked", "zone"),
+    [
+        ("/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        ("../usr/share/zoneinfo/Etc/UTC", "UTC"),
+        ("/usr/share/zoneinfo/Middle/Earth", "UTC"),
+        ("/elsewhere", "UTC"),
+    ],
+)
+def test_the_machines_zone_is_one_that_we_know(
+    monkeypatch: pytest.MonkeyPatch, linked: str, zone: str
+) -> None:
+    monkeypatch.setattr(Path, "readlink", lambda _: Path(linked))
+
+    assert zones.of_this_machine() == zone
 
 
 @pytest.mark.django_db

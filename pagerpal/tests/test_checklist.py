@@ -89,6 +89,11 @@ def test_sending_is_on_by_the_setting_alone(settings: Any, is_on: bool) -> None:
     [
         (False, "0::/user.slice/user-1000.slice/app.service", "make run"),
         (False, "0::/system.slice/pagerpal.service", "sudo systemctl restart pagerpal.service"),
+        (
+            False,
+            "0::/system.slice/system-pagerpal.slice/pagerpal@web.service",
+            "sudo systemctl restart 'pagerpal@*'",
+        ),
         (True, "0::/", "docker compose up -d"),
     ],
 )

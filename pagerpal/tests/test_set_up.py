@@ -381,11 +381,12 @@ def test_the_key_is_shown_once_and_stays_while_the_test_is_sent(client: Client, 
     first = client.get("/setup/test")
     key = first.context["key"]
 
-    client.post("/setup/test", {"key": key})
+    client.post("/setup/test", {"key": key, "look": "1"})
     second = client.get("/setup/test")
     client.post("/setup/test", {"key": "j" * 32})
 
     assert hashed(key) == AlertSource.objects.get().key_hash
+    assert Incident.objects.count() == 1  # of the second, as the first only looked
     assert key in words(first)
     assert second.context["key"] == key
     assert client.get("/setup/test").context["key"] == ""
