@@ -72,17 +72,28 @@ def test_of_many_tries_at_once_no_more_are_taken_than_there_are() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("accounts", "addresses", "most"), [(1, 1, 20), (1, 500, 20), (500, 1, 200), (20, 20, 400)]
+    ("accounts", "addresses", "most"), [(1, 1, 10), (1, 150, 10), (150, 1, 100)]
 )
-def test_of_500_quick_guesses_few_are_looked_at(accounts: int, addresses: int, most: int) -> None:
-    """One every other second; what counts is for how many of them a password is compared."""
+def test_of_150_quick_guesses_few_are_looked_at(accounts: int, addresses: int, most: int) -> None:
+    """What counts is for how many of them a password is compared."""
     looked_at = 0
-    for n in range(500):
-        now = NOON + timedelta(seconds=2 * n)
-        if throttle.take(PER_ADDRESS, f"address {n % addresses}", now=now):
-            looked_at += throttle.take(PER_ACCOUNT, f"a{n % accounts}@example.org", now=now)
+    for n in range(150):
+        if throttle.take(PER_ADDRESS, f"address {n % addresses}", now=NOON):
+            looked_at += throttle.take(PER_ACCOUNT, f"a{n % accounts}@example.org", now=NOON)
 
-    assert 0 < looked_at <= most
+    assert looked_at == most
+
+
+@pytest.mark.django_db
+def test_of_10_000_guesses_in_a_day_10_are_looked_at_in_each_quarter_of_an_hour() -> None:
+    """From as many addresses as there are guesses; a refused one writes nothing."""
+    taken = [
+        throttle.take(PER_ACCOUNT, "alice@example.org", now=NOON + n * timedelta(days=1) / 10_000)
+        for n in range(10_000)
+    ]
+
+    assert sum(taken) <= 96 * 10
+    assert throttle.take(PER_ACCOUNT, "alice@example.org", now=NOON + timedelta(days=1, minutes=15))
 
 
 # --- On the login page ---------------------------------------------------------------------------
