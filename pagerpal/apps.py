@@ -11,12 +11,18 @@ class PagerPalConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in
 
         from notifications.signals import link_opened
-        from pagerpal import checks, sign_ins, site_facts  # noqa: F401  registers the checks
+        from pagerpal import (  # noqa: F401  registers the checks
+            checks,
+            sign_ins,
+            site_facts,
+            team_tokens,
+        )
         from schedules.signals import person_left
 
         user_logged_in.connect(sign_ins.noted, dispatch_uid="pagerpal.sign_ins.noted")
         person_left.connect(sign_ins.ended, dispatch_uid="pagerpal.sign_ins.ended")
         link_opened.connect(site_facts.link_opened, dispatch_uid="pagerpal.site_facts")
+        person_left.connect(team_tokens.ended, dispatch_uid="pagerpal.team_tokens.ended")
 
 
 class PagerPalAdminConfig(AdminConfig):

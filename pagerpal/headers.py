@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 # No exception for inline code or styles, and none for eval: not in the admin either.
@@ -38,7 +39,7 @@ class SecurityHeaders:
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
         )
-        # Whoever comes without a session sees nothing that is anybody's, and asks no database.
-        if "sessionid" in "".join(request.COOKIES):
+        # Whoever comes without a session or a team's token sees nothing that is anybody's.
+        if {settings.SESSION_COOKIE_NAME, settings.TEAM_COOKIE_NAME} & request.COOKIES.keys():
             response.headers["Cache-Control"] = "no-store, private"
         return response

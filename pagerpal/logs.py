@@ -8,7 +8,7 @@ SECRETS = (
     # Path parts: alert source keys, the tokens of answer links and of calendars; a key that was
     # put where the kind of a source belongs.
     re.compile(
-        r"(/in/|/a/|/me/got-it/|/ical/|/hooks/infobip/[a-z]+/|/password/)[A-Za-z0-9_:.%=-]{4,}"
+        r"(/in/|/a/|/me/got-it/|/ical/|/hooks/infobip/[a-z]+/|/password/|/team/enter/)[A-Za-z0-9_:.%=-]{4,}"
     ),
     re.compile(r"(/api/v1/alerts/)[A-Za-z0-9]{24,}"),
     # Parameters of a query or a form.

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from schedules.models import Team
+
 
 class WorkerHeartbeat(models.Model):
     """A worker process and when it last did its rounds; written by the worker itself."""
@@ -110,3 +112,18 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code of {self.user}"
+
+
+class TeamToken(models.Model):
+    """A secret that a team shares: whoever has it sees and answers what is that team's."""
+
+    team = models.OneToOneField(Team, on_delete=models.CASCADE, related_name="token")
+    token_hash = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="team_tokens"
+    )
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"team token of {self.team}"

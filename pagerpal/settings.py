@@ -61,6 +61,7 @@ CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 SESSION_COOKIE_NAME = "__Host-sessionid" if SESSION_COOKIE_SECURE else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if SESSION_COOKIE_SECURE else "csrftoken"
 KNOWN_BROWSER_COOKIE_NAME = "__Host-known" if SESSION_COOKIE_SECURE else "known"
+TEAM_COOKIE_NAME = "__Host-team" if SESSION_COOKIE_SECURE else "team"
 # Admins without an app for the second step of signing in get no further than to set it up.
 ADMINS_NEED_SECOND_STEP = env.flag("ADMINS_NEED_SECOND_STEP", False)
 SESSION_COOKIE_HTTPONLY = True

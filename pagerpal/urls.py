@@ -6,7 +6,7 @@ from django.urls import include, path
 from incidents.answer_all import answer_all
 from incidents.views import answer
 from notifications import hooks
-from pagerpal import access, account, health_views, second_step
+from pagerpal import access, account, health_views, second_step, team_pages
 from pagerpal.dashboard import dashboard
 from pagerpal.set_up import views as set_up
 
@@ -24,6 +24,7 @@ urlpatterns = [
     *account.urlpatterns,
     *second_step.urlpatterns,
     *set_up.urlpatterns,
+    *team_pages.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
 ]

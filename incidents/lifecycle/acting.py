@@ -107,7 +107,7 @@ def standing(incident: Incident, by: Actor) -> str:
 
 def _owned(incident: Incident, by: Actor) -> str:
     at = clock(incident.acknowledged_at, by)
-    if incident.owner == by.user:
+    if by.user is not None and incident.owner == by.user:
         return gettext("You have it since %(at)s.") % {"at": at}
     who = incident.owner or gettext("Somebody")
     return gettext("%(who)s has it since %(at)s.") % {"who": who, "at": at}
