@@ -8,13 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from alertsources.models import Alert, ReceivedPayload, Silence
+from pagerpal import team_tokens
+from pagerpal.models import TeamToken
 from pagerpal.testing import (
     make_admin,
     make_channel,
@@ -25,20 +29,21 @@ from pagerpal.testing import (
     make_team,
     make_user,
 )
-from schedules.models import Membership, Override, Rotation, SettingChange, User
+from schedules.models import Membership, Override, Rotation, SettingChange, Team, User
 
-ANONYMOUS, OBSERVER, RESPONDER, LEAD, OTHER, ADMIN = (
+ANONYMOUS, OBSERVER, RESPONDER, LEAD, OTHER, ADMIN, TOKEN = (
     *("anonymous", "observer", "responder", "lead", "lead of another team"),
-    "admin",
+    *("admin", "team token"),
 )
-ROLES = (ANONYMOUS, OBSERVER, RESPONDER, LEAD, OTHER, ADMIN)
+ROLES = (ANONYMOUS, OBSERVER, RESPONDER, LEAD, OTHER, ADMIN, TOKEN)
 ALL = frozenset(ROLES)
-PEOPLE = ALL - {ANONYMOUS}
+PEOPLE = ALL - {ANONYMOUS, TOKEN}
 TEAM = frozenset({OBSERVER, RESPONDER, LEAD, ADMIN})
 ANSWER = frozenset({RESPONDER, LEAD, ADMIN})
 LEADS = frozenset({LEAD, ADMIN})
 ANY_LEAD = frozenset({LEAD, OTHER, ADMIN})
 ADMINS = frozenset({ADMIN})
+GUESTS = frozenset({TOKEN})  # and whoever else has entered it, signed in or not
 
 World = dict[str, Any]
 GET, POST = "get", "post"
@@ -66,6 +71,14 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "set_up_test": (ADMINS, GET),
     "set_up_progress": (ADMINS, GET),
     "set_up_hide": (ADMINS, POST),
+    # What the token of a team opens, and nothing else.
+    "team_enter": (ALL, GET),  # the token says which team
+    "team_leave": (ALL, POST),
+    "team_page": (GUESTS, GET),
+    "team_incident": (GUESTS, GET),
+    "team_note": (GUESTS, POST),
+    "team_act": (GUESTS, POST),
+    "team_token": (LEADS, GET),
     "health": (ALL, GET),
     "health-live": (ALL, GET),
     "answer": (ALL, GET),  # the token says who it is
@@ -184,6 +197,26 @@ ADMIN_MODELS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str], fr
     "django_q_ormq": (ADMINS, ADMINS, NOBODY, ADMINS),
 }
 
+# Of each model, its admin's actions for what is ticked in a list, and who is offered them. Lists
+# hold only what is one's own.
+ADMIN_ACTIONS: dict[str, dict[str, frozenset[str]]] = {
+    "incidents_incident": dict.fromkeys(
+        ("acknowledge", "resolve", "reopen", "escalate", "unacknowledge", "noise", "merge"), ADMINS
+    ),
+    "alertsources_silence": {"end_now": ANY_LEAD},
+    "alertsources_alertsource": {"new_key": ANY_LEAD, "forget_topic": ANY_LEAD},
+    "alertsources_receivedpayload": {"reprocess_selected": ANY_LEAD},
+    "notifications_teamchannel": {"send_test": ANY_LEAD, "send_again": ANY_LEAD},
+    "notifications_notification": {"send_again": ADMINS},
+    "schedules_user": {"switch_off": ADMINS, "send_test_page": ADMINS},
+    "schedules_override": {"delete_selected": ANY_LEAD},
+    "incidents_escalationpolicy": {"delete_selected": ANY_LEAD},
+    "django_q_schedule": {"delete_selected": ADMINS},
+    "django_q_success": {"delete_selected": ADMINS, "resubmit_task": ADMINS},
+    "django_q_failure": {"delete_selected": ADMINS, "resubmit_task": ADMINS},
+    "django_q_ormq": {"delete_selected": ADMINS},
+}
+
 
 def named_routes() -> Iterator[tuple[str, URLPattern]]:
     def walk(patterns: list[Any], space: str) -> Iterator[tuple[str, URLPattern]]:
@@ -227,6 +260,25 @@ def test_every_model_of_the_admin_says_who_sees_it() -> None:
     assert models == set(ADMIN_MODELS)
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_each_action_of_the_admin_is_offered_to_whom_the_table_says(
+    role: str, world: World, rf: RequestFactory
+) -> None:
+    wrong: dict[str, set[str]] = {}
+    request = rf.get("/admin/")
+    request.user = world["people"].get(role, AnonymousUser())
+    for model, model_admin in admin.site._registry.items():
+        label = f"{model._meta.app_label}_{model._meta.model_name}"
+        known = ADMIN_ACTIONS.get(label, {})
+        mine = {name for name, who in known.items() if role in who}
+        opens = admin.site.has_permission(request) and model_admin.has_view_permission(request)
+        offered = set(model_admin.get_actions(request)) if opens else set()
+        if offered != mine:
+            wrong[label] = offered ^ mine
+
+    assert not wrong
+
+
 def test_no_line_is_about_an_address_that_is_gone() -> None:
     names = {name for name, _ in named_routes()}
 
@@ -249,6 +301,7 @@ def world(db: None) -> World:
     payload = ReceivedPayload.objects.create(source=source, body=b"{}", received_at=now)
     method = people[RESPONDER].contact_methods.get()
     rule = people[RESPONDER].notification_rules.create(contact_method=method)
+    team_tokens.make(team, people[LEAD], days=1, now=now)
     return {
         "people": people,
         "schedules_user": people[RESPONDER],
@@ -282,6 +335,11 @@ def address_of(name: str, world: World) -> str:
         "answer_all": lambda: ["junk"],
         "choose_password": lambda: ["junk"],
         "invite": lambda: [world["schedules_user"].pk],
+        "team_enter": lambda: ["junk"],
+        "team_incident": lambda: [world["incidents_incident"].pk],
+        "team_note": lambda: [world["incidents_incident"].pk],
+        "team_act": lambda: [world["incidents_incident"].pk, "resolve"],
+        "team_token": lambda: [world["schedules_team"].pk],
         "notifications:got_it": lambda: ["junk"],
         "schedules:feed": lambda: ["junk"],
         "alertsources:alerts-of-kind": lambda: ["generic"],
@@ -314,6 +372,15 @@ def address_of(name: str, world: World) -> str:
     model = re.match(r"admin:([a-z]+(?:_q)?_[a-z]+)_", name)
     target = world.get(model[1]) if model else None
     return _with(name, target.pk if target else 1)
+
+
+def enter(client: Client, role: str, world: World) -> None:
+    """Be somebody of this role in the browser."""
+    if role == TOKEN:
+        cookie = team_tokens.cookie_for(TeamToken.objects.get(), "Ann")
+        client.cookies[settings.TEAM_COOKIE_NAME] = cookie
+    elif role != ANONYMOUS:
+        client.force_login(world["people"][role])
 
 
 def posted_to(name: str, world: World) -> dict[str, Any]:
@@ -353,7 +420,7 @@ BY_TOKEN = {
     if name.startswith(("infobip", "twilio"))
     or name in {
         "answer", "answer_all", "choose_password", "notifications:got_it", "schedules:feed",
-        "alertsources:in", "alertsources:alerts", "alertsources:alerts-of-kind",
+        "team_enter", "alertsources:in", "alertsources:alerts", "alertsources:alerts-of-kind",
         "alertsources:opsgenie", "alertsources:opsgenie-act",
     }
 }  # fmt: skip
@@ -375,7 +442,7 @@ ABSENT = {
 
 # They end in a redirect to the login page, or begin there: other tests try them.
 APART = {
-    "logout", "second_step", "sign_out_everywhere",
+    "logout", "team_leave", "second_step", "sign_out_everywhere",
     "admin:logout", "admin:login", "admin:password_change", "admin:password_change_done",
 }  # fmt: skip
 
@@ -392,8 +459,7 @@ def test_nobody_gets_past_a_door_that_is_not_theirs(role: str, world: World) -> 
     for name in tried():
         allowed, method = rule_of(name) or (NOBODY, GET)
         client = Client(raise_request_exception=True)
-        if role != ANONYMOUS:
-            client.force_login(world["people"][role])
+        enter(client, role, world)
         before = transaction.savepoint()
         response = getattr(client, method)(address_of(name, world), posted_to(name, world))
         transaction.savepoint_rollback(before)
@@ -414,6 +480,18 @@ def test_an_address_with_a_token_takes_no_cookie_in_its_place(name: str, world: 
     response = getattr(client, PAGES[name][1])(address_of(name, world))
 
     assert response.status_code in {400, 401, 403, 404, 410, 415}
+
+
+def test_the_token_of_one_team_opens_nothing_of_another(client: Client, world: World) -> None:
+    """Whoever has it and leads the other team is still only a guest on its pages."""
+    incident = make_incident(Team.objects.get(name="Web"))
+    enter(client, TOKEN, world)
+    client.force_login(world["people"][OTHER])
+
+    for name in ("team_incident", "team_note", "team_act"):
+        at = [incident.pk, "resolve"] if name == "team_act" else [incident.pk]
+        method = PAGES[name][1]
+        assert getattr(client, method)(reverse(name, args=at)).status_code == 403
 
 
 def test_of_another_teams_objects_a_lead_finds_none_in_any_list(
