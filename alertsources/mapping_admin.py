@@ -77,13 +77,19 @@ class MappingPage(SourceModelAdmin):
         self, request: HttpRequest, source: AlertSource, stored: dict[str, Any]
     ) -> HttpResponse:
         with transaction.atomic():
-            # Only this part of the settings: others may be changing the rest.
-            row = AlertSource.objects.select_for_update().get(pk=source.pk)
-            row.settings = {**row.settings, "mapping": stored}
-            row.save(update_fields=["settings"])
+            row = store(source, stored)
             self.log_change(request, row, "Changed how its messages are read.")
         self.message_user(request, "Saved. New messages are read like this.", messages.SUCCESS)
         return redirect(request.get_full_path())
+
+
+def store(source: AlertSource, stored: dict[str, Any]) -> AlertSource:
+    """Keep the mapping, and touch nothing else of the settings: others may be changing the rest."""
+    with transaction.atomic():
+        row = AlertSource.objects.select_for_update().get(pk=source.pk)
+        row.settings = {**row.settings, "mapping": stored}
+        row.save(update_fields=["settings"])
+    return row
 
 
 def _looked_at(source: AlertSource, request: HttpRequest, stored: dict[str, Any]) -> dict[str, Any]:

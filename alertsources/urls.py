@@ -5,7 +5,7 @@ No redirect here: it would turn a monitor's POST into a GET.
 
 from django.urls import path, re_path
 
-from alertsources import ingest, opsgenie, silence_api, views
+from alertsources import ingest, opsgenie, views
 from alertsources.source_pages import acts
 from alertsources.source_pages import views as pages
 
@@ -23,13 +23,6 @@ urlpatterns = [
         name="opsgenie-act",
     ),
     re_path(r"^in/(?P<key>[^/]+)/?$", ingest.receive, name="in"),
-    re_path(r"^api/v1/silences/?$", silence_api.silence_list, name="api-silences"),
-    re_path(
-        r"^api/v1/silences/(?P<pk>\d{1,18})/?$", silence_api.silence_detail, name="api-silence"
-    ),
-    re_path(
-        r"^api/v1/silences/(?P<pk>\d{1,18})/end/?$", silence_api.silence_end, name="api-silence-end"
-    ),
     path("incidents/<int:pk>/silence", views.silence_incident, name="silence_incident"),
     path("alert-sources", pages.source_list, name="sources"),
     path("alert-sources/new", acts.source_new, name="source_new"),

@@ -77,7 +77,7 @@ def _found(request: HttpRequest, user: User, asked: Asked) -> dict[str, Any]:
     after = listing.place_of(request.GET.get("after", ""))
     if "after" in request.GET and after is None:
         notices.append("That is no place in this list: it starts at its top.")
-    found = _shown(visible.filter(asked.condition()), shown, user)
+    found = in_tab(visible.filter(asked.condition()), shown, user)
     listed = listing.page(
         found, asked, after, has_open=shown != "resolved", has_resolved=shown in {"resolved", "all"}
     )
@@ -99,7 +99,7 @@ def _found(request: HttpRequest, user: User, asked: Asked) -> dict[str, Any]:
     return context | {"seen": _digest(context)}
 
 
-def _shown(visible: IncidentQuerySet, shown: str, user: User) -> IncidentQuerySet:
+def in_tab(visible: IncidentQuerySet, shown: str, user: User) -> IncidentQuerySet:
     if shown == "all":
         return visible
     if shown == "resolved":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "ranked": list(SEVERITY_RANK),
         "sources": sources_of(wanted.teams, wanted.asked),
         "figures": figures.of(wanted.found),
-        "rows": _rows(listed.incidents),
+        "rows": rows_of(listed.incidents),
         "listed": listed,
         "is_first": below is None,
     }
@@ -64,7 +64,11 @@ def log(request: HttpRequest) -> HttpResponse:
 def log_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The same incidents for a spreadsheet, sent as they are read."""
     user: User = request.user  # type: ignore[assignment]
-    wanted = _log(request, user)
+    return as_csv(_log(request, user))
+
+
+def as_csv(wanted: Log) -> StreamingHttpResponse:
+    """The log's rows, which are read as they are sent."""
     zone = timezone.get_current_timezone()
     response = StreamingHttpResponse(
         _in_zone(export.lines(wanted.found), zone), content_type="text/csv; charset=utf-8"
@@ -86,14 +90,19 @@ def _in_zone(lines: Iterator[bytes], zone: Any) -> Iterator[bytes]:
 
 
 def _log(request: HttpRequest, user: User) -> Log:
-    teams = teams_of(user)
     params = {name: str(value) for name, value in request.GET.items() if name not in {"tests", "q"}}
+    return log_of(params, user)
+
+
+def log_of(params: Mapping[str, str], user: User) -> Log:
+    """What these filters ask for, of what this person may see."""
+    teams = teams_of(user)
     asked = asking.read(params, teams).over(DAYS, timezone.localdate())
     visible = figures.counted(Incident.objects.visible_to(user))
     return Log(asked, teams, visible.filter(asked.condition()))
 
 
-def _rows(incidents: list[Incident]) -> list[dict[str, Any]]:
+def rows_of(incidents: list[Incident]) -> list[dict[str, Any]]:
     keys = [incident.pk for incident in incidents]
     taken = figures.acknowledged_first(Incident.objects.filter(pk__in=keys))
     return [

@@ -316,7 +316,7 @@ class NotificationAdmin(LogOnly, NotificationModelAdmin):
         now, by = timezone.now(), request.user
         assert isinstance(by, User)  # noqa: S101  the admin lets nobody else in
         # An order to take a message off a phone says nothing to anybody.
-        ended = [row for row in queryset.exclude(state__in=UNFINISHED) if _speaks(row)]
+        ended = [row for row in queryset.exclude(state__in=UNFINISHED) if speaks(row)]
         for row in ended:
             outbox.send_again(row, by, now=now)
         self.message_user(request, f"{len(ended)} will be sent again.")
@@ -325,7 +325,8 @@ class NotificationAdmin(LogOnly, NotificationModelAdmin):
             self.message_user(request, text, messages.WARNING)
 
 
-def _speaks(row: Notification) -> bool:
+def speaks(row: Notification) -> bool:
+    """An order to take a message off a phone has nothing to read."""
     return "clears" not in row.context
 
 

@@ -40,8 +40,7 @@ def add_method(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return shown(request, {f"add-{kind}": form})
     try:
-        if user.contact_methods.kept().count() >= MOST_METHODS:
-            raise Refused(f"{MOST_METHODS} are enough: remove one first.")
+        check_number(user)
         method = addresses.add(user, kind, form.cleaned_data["address"])
     except Refused as refused:
         form.add_error("address", refused.message)
@@ -49,6 +48,12 @@ def add_method(request: HttpRequest) -> HttpResponse:
     messages.success(request, "Added. It is used last until you have verified it.")
     _told(request, lambda: verification.send_code(method, now=now), "A code is on its way to it.")
     return _back(method)
+
+
+def check_number(user: User) -> None:
+    """Raises Refused when they have enough."""
+    if user.contact_methods.kept().count() >= MOST_METHODS:
+        raise Refused(f"{MOST_METHODS} are enough: remove one first.")
 
 
 @require_POST

@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from pagerpal import password_links, peers, second_factor, sign_ins, throttle
+from pagerpal.api import tokens
 from pagerpal.password_links import INVITATION, BadLink
 from schedules import roles
 from schedules.models import User
@@ -49,6 +50,24 @@ class NewPasswordForm(forms.Form):
         password: str = self.cleaned_data["password"]
         validate_password(password, self.user)
         return password
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label="What it is for",
+        max_length=80,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="So that you know later which one to revoke.",
+    )
+    scope = forms.ChoiceField(
+        label="It may", choices=[("read", "only read"), ("write", "read and write")]
+    )
+    days = forms.IntegerField(
+        label="Days until it ends",
+        min_value=1,
+        max_value=tokens.LONGEST_DAYS,
+        initial=tokens.DAYS,
+    )
 
 
 class ChangePasswordForm(NewPasswordForm):
@@ -130,6 +149,32 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
+@never_cache
+@require_POST
+def make_token(request: HttpRequest) -> HttpResponse:
+    """The answer is this page with the token in it, which no other page shows again."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return shown(request, token_form=form)
+    asked = form.cleaned_data
+    how = {"scope": asked["scope"], "days": asked["days"], "now": timezone.now()}
+    try:
+        token, text = tokens.make(person_of(request), asked["name"], **how)
+    except tokens.Refused as refused:
+        form.add_error(None, refused.message)
+        return shown(request, token_form=form)
+    return shown(request, new_token=text, new_token_name=token.name)
+
+
+@never_cache
+@require_POST
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    ended = tokens.revoke(person_of(request), pk)
+    said = "Revoked: whatever used it is refused from now on." if ended else "It was gone already."
+    messages.success(request, said)
+    return redirect("account")
+
+
 def shown(request: HttpRequest, **extra: Any) -> HttpResponse:
     user = person_of(request)
     context = {
@@ -139,6 +184,9 @@ def shown(request: HttpRequest, **extra: Any) -> HttpResponse:
         "second_factor": second_factor.is_on(user),
         "codes_left": second_factor.codes_left(user),
         "own_key": request.session.session_key,
+        "tokens": list(tokens.of(user)),
+        "token_form": TokenForm(),
+        "now": timezone.now(),
         **extra,
     }
     return render(request, "access/account.html", context)
@@ -216,6 +264,8 @@ urlpatterns = [
     path("me/account", account, name="account"),
     path("me/account/password", change_password, name="change_password"),
     path("me/account/sign-out", sign_out_everywhere, name="sign_out_everywhere"),
+    path("me/account/tokens", make_token, name="make_token"),
+    path("me/account/tokens/<int:pk>/revoke", revoke_token, name="revoke_token"),
     path("password", forgotten, name="forgotten"),
     path("password/<str:token>", choose_password, name="choose_password"),
     path("people/<int:pk>/link", invite, name="invite"),

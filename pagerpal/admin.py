@@ -23,7 +23,15 @@ class PagerPalAdminSite(admin.AdminSite):
     site_title = "PagerPal admin"
     index_title = "Set up"
     empty_value_display = "none"
-    sections = ("incidents", "schedules", "alertsources", "notifications", "auth", "django_q")
+    sections = (
+        "incidents",
+        "schedules",
+        "alertsources",
+        "notifications",
+        "pagerpal",
+        "auth",
+        "django_q",
+    )
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Every model with the rules of `permissions` before its own."""

@@ -25,6 +25,8 @@ SECRETS = (
         r"(Authorization['\"]?\s*[:=]\s*b?['\"]?(?:[A-Za-z]+ +)?)[^\s'\",;)]+", re.IGNORECASE
     ),
     re.compile(r"(\b(?:Bearer|GenieKey|Basic) +)(?=[^\s]*[0-9A-Z=])[A-Za-z0-9+/._~=-]{8,}"),
+    # Tokens of people for the API, wherever they stand.
+    re.compile(r"(\bpp_)[A-Za-z0-9]{20,}"),
     # Alert source keys in mail addresses; user and password of a web address.
     re.compile(r"()\b[A-Za-z0-9]{32}(?=@)"),
     re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@'\"]+(?=@)", re.IGNORECASE),

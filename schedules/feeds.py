@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -159,11 +159,8 @@ def _path(one: CalendarFeed) -> str:
 def new_link(request: HttpRequest) -> HttpResponse:
     """Make the link, or a new one in place of it: the old one ends at once."""
     user: User = request.user  # type: ignore[assignment]
-    owner = _owner_asked_for(request, user)
-    with transaction.atomic():
-        one, is_new = CalendarFeed.objects.get_or_create(**owner)
-        if not is_new:
-            CalendarFeed.objects.filter(pk=one.pk).update(version=F("version") + 1)
+    owner = owner_of(user, request.POST.get("kind", ""), request.POST.get("pk", ""))
+    is_new = renew(owner)
     ended = "" if is_new else " The old one no longer works: whoever used it needs the new one."
     messages.success(request, f"The link is made.{ended}")
     if url_has_allowed_host_and_scheme(back := request.POST.get("back", ""), allowed_hosts=None):
@@ -173,8 +170,17 @@ def new_link(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('schedules:calendar')}{query}#subscribe")
 
 
-def _owner_asked_for(request: HttpRequest, user: User) -> dict[str, Any]:
-    kind, key = request.POST.get("kind", ""), request.POST.get("pk", "")
+def renew(owner: Mapping[str, Any]) -> bool:
+    """A link of whose is given, or a new one in place of the old; whether it is the first."""
+    with transaction.atomic():
+        one, is_new = CalendarFeed.objects.get_or_create(**owner)
+        if not is_new:
+            CalendarFeed.objects.filter(pk=one.pk).update(version=F("version") + 1)
+    return is_new
+
+
+def owner_of(user: User, kind: str, key: str) -> dict[str, Any]:
+    """What the feed is of: this person, or a team or rotation by its number."""
     if kind == "user":
         return {"user": user}
     if kind not in {"team", "rotation"} or not key.isdecimal() or len(key) > 9:

@@ -1,8 +1,8 @@
-"""Addresses of the calendar, of its feeds, and of who is on call for programs."""
+"""Addresses of the calendar and of its feeds."""
 
 from django.urls import path
 
-from schedules import api, covers, feeds, views
+from schedules import covers, feeds, views
 
 app_name = "schedules"
 
@@ -12,5 +12,4 @@ urlpatterns = [
     path("calendar/covers/<int:pk>", covers.cover_change, name="cover_change"),
     path("calendar/feeds", feeds.new_link, name="new_link"),
     path("ical/<str:token>.ics", feeds.feed, name="feed"),
-    path("api/v1/on-call", api.on_call, name="on_call_api"),
 ]

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from alertsources.models import Alert, ReceivedPayload, Silence
 from pagerpal import team_tokens
+from pagerpal.api import tokens
 from pagerpal.models import TeamToken
 from pagerpal.testing import (
     make_admin,
@@ -62,6 +63,8 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "second_step_change": (PEOPLE, POST),
     "change_password": (PEOPLE, POST),
     "sign_out_everywhere": (PEOPLE, POST),
+    "make_token": (PEOPLE, POST),
+    "revoke_token": (PEOPLE, POST),  # of one's own tokens; another number revokes none
     "invite": (ADMINS, GET),
     "set_up": (ADMINS, GET),
     "set_up_team": (ADMINS, GET),
@@ -79,6 +82,9 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "team_note": (GUESTS, POST),
     "team_act": (GUESTS, POST),
     "team_token": (LEADS, GET),
+    # The API: each of its calls has a line in test_api_roles.
+    "api": (PEOPLE, GET),
+    "api-docs": (PEOPLE, GET),
     "health": (ALL, GET),
     "health-live": (ALL, GET),
     "answer": (ALL, GET),  # the token says who it is
@@ -118,9 +124,6 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "alertsources:opsgenie": (ALL, POST),
     "alertsources:opsgenie-act": (ALL, POST),
     "alertsources:in": (ALL, POST),
-    "alertsources:api-silences": (PEOPLE, GET),
-    "alertsources:api-silence": (TEAM, GET),
-    "alertsources:api-silence-end": (ANSWER, POST),
     "alertsources:silence_incident": (ANSWER, POST),
     "alertsources:end_silence": (ANSWER, POST),
     "alertsources:incident-alerts": (TEAM, GET),
@@ -150,7 +153,6 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "schedules:cover_change": (ANSWER, GET),
     "schedules:new_link": (ANSWER, POST),
     "schedules:feed": (ALL, GET),  # the token says whose it is
-    "schedules:on_call_api": (PEOPLE, GET),
 }
 
 # What the admin has besides the pages of each model.
@@ -186,6 +188,7 @@ ADMIN_MODELS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str], fr
     "notifications_notification": (ADMINS, ADMINS, NOBODY, NOBODY),
     "notifications_providerstate": (ADMINS, ADMINS, NOBODY, NOBODY),
     "notifications_inboundmessage": (ADMINS, ADMINS, NOBODY, NOBODY),
+    "pagerpal_apitoken": (ADMINS, ADMINS, NOBODY, ADMINS),
     "notifications_inbox": (ADMINS, ADMINS, NOBODY, NOBODY),
     "alertsources_alertsource": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
     "alertsources_silence": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
@@ -323,6 +326,7 @@ def world(db: None) -> World:
             first_at=now, last_at=now,
         ),
         "alertsources_receivedpayload": payload,
+        "pagerpal_apitoken": tokens.make(people[OTHER], "x", scope="read", now=now)[0],
         "rule": rule,
         "method": method,
     }  # fmt: skip
@@ -333,6 +337,8 @@ def address_of(name: str, world: World) -> str:
     given: dict[str, Callable[[], list[Any]]] = {
         "answer": lambda: ["junk"],
         "answer_all": lambda: ["junk"],
+        "api": lambda: ["teams"],
+        "revoke_token": lambda: [1],
         "choose_password": lambda: ["junk"],
         "invite": lambda: [world["schedules_user"].pk],
         "team_enter": lambda: ["junk"],
@@ -363,7 +369,6 @@ def address_of(name: str, world: World) -> str:
     for start, key in (
         ("incidents:", "incidents_incident"),
         ("alertsources:source", "alertsources_alertsource"),
-        ("alertsources:api-silence", "alertsources_silence"),
         ("alertsources:end_silence", "alertsources_silence"),
         ("alertsources:", "incidents_incident"),
     ):
