@@ -218,6 +218,7 @@ ADMIN_ACTIONS: dict[str, dict[str, frozenset[str]]] = {
     "django_q_success": {"delete_selected": ADMINS, "resubmit_task": ADMINS},
     "django_q_failure": {"delete_selected": ADMINS, "resubmit_task": ADMINS},
     "django_q_ormq": {"delete_selected": ADMINS},
+    "pagerpal_apitoken": {"delete_selected": ADMINS},
 }
 
 
