@@ -24,7 +24,7 @@ faults: .venv/.test-stamp
 
 # Hostile bodies for every kind of alert source; other ones with another FUZZ_SEED.
 fuzz: .venv/.test-stamp
-	FUZZ_BODIES=$${FUZZ_BODIES:-20000} $(BIN)/pytest -v alertsources/tests/test_fuzz.py
+	FUZZ_BODIES=$${FUZZ_BODIES:-20000} $(BIN)/pytest -n 0 -s alertsources/tests/test_fuzz.py
 
 # What the Dockerfile says, done in a clean folder without a container engine; about a minute.
 container-check: .venv/.test-stamp

@@ -74,6 +74,8 @@ def test_no_body_is_answered_by_an_error(
         sizes.append(process.memory_info().rss)
 
     settled = sizes[len(sizes) // 3 :]
+    said = f"MB after a third: {settled[0] >> 20}, at most: {max(sizes) >> 20}"
+    print(f"\n{BODIES} bodies, none answered by an error. {said}, at the end: {sizes[-1] >> 20}")
     assert settled[-1] - settled[0] < GROWTH, f"Megabytes: {[size >> 20 for size in sizes]}"
 
 
