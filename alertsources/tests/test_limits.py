@@ -24,8 +24,7 @@ KEY = "k" * 32
 
 @pytest.fixture(autouse=True)
 def _same_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counter of its own, and a clock that does not pass the minute in a test."""
-    monkeypatch.setattr(limits, "meter", Meter())
+    """A clock that does not pass the minute in a test."""
     fixed = timezone.now().replace(second=20)
     monkeypatch.setattr("alertsources.ingest.timezone.now", lambda: fixed)
 
