@@ -15,7 +15,7 @@ import sys
 import tempfile
 from contextlib import nullcontext
 
-from pagerpal.bench import escalation, intake, messages, pages, paging
+from pagerpal.bench import escalation, intake, messages, pages, paging, tabs
 from pagerpal.bench import schedules as bench_schedules
 from pagerpal.bench.site import ROOT, Figure, environment, throw_away_postgres
 
@@ -65,6 +65,8 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
         return intake.beside(port, size)
     if what == "escalation":
         return escalation.measure(port, size)
+    if what == "tabs":
+        return tabs.measure(port, size)
     if what == "messages":
         return messages.measure(port)
     return paging.measure(port, size)
@@ -73,8 +75,10 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
 def of_one_database(label: str, server: str = "") -> None:
     parts = [("paging", os.environ.get("BENCH_ALERTS", "5000")), ("bursts", "0")]
     parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000")]
-    parts += [("messages", "0"), ("escalation", "1000")]
-    only = os.environ.get("BENCH_PARTS", "paging bursts beside pages messages escalation").split()
+    parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20")]
+    only = os.environ.get(
+        "BENCH_PARTS", "paging bursts beside pages messages escalation tabs"
+    ).split()
     for what, size in parts:
         if what not in only:
             continue
