@@ -17,8 +17,6 @@ urlpatterns = [
     path("incidents/<int:pk>", views.detail, name="detail"),
     path("incidents/<int:pk>/note", views.note, name="note"),
     path("incidents/<int:pk>/status", views.status, name="status"),
-    path("incidents/<int:pk>/timeline", views.timeline, name="timeline"),
-    path("incidents/<int:pk>/deliveries", views.deliveries, name="deliveries"),
     path("incidents/<int:pk>/deliveries/<int:message>/again", views.again, name="again"),
     *(path(f"incidents/<int:pk>/{act}", views.act, {"word": act}, name=act) for act in ACTS),
 ]

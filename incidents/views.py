@@ -50,31 +50,12 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 def status(request: HttpRequest, pk: int) -> HttpResponse:
-    """The live fragment with the state, what happens next, and the buttons."""
+    """What an open page asks for again and again: all of it that may change, in one answer."""
     incident = _visible(request, pk)
-    if _is_unchanged(request, incident):
+    if request.GET.get("seen") == str(incident.revision):
         return HttpResponse(status=204)
-    return render(request, "incidents/_status.html", _status_facts(request, incident))
-
-
-@never_cache
-@require_safe
-def timeline(request: HttpRequest, pk: int) -> HttpResponse:
-    """The live fragment with what happened, newest first."""
-    incident = _visible(request, pk)
-    if _is_unchanged(request, incident):
-        return HttpResponse(status=204)
-    return render(request, "incidents/_timeline.html", _timeline_facts(incident))
-
-
-@never_cache
-@require_safe
-def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
-    """The live fragment with who was told and whether it reached them."""
-    incident = _visible(request, pk)
-    if _is_unchanged(request, incident):
-        return HttpResponse(status=204)
-    return render(request, "incidents/_deliveries.html", _delivery_facts(request, incident))
+    facts = _live_facts(request, incident)
+    return render(request, "incidents/_live.html", facts | {"oob": True})
 
 
 @survives
@@ -136,12 +117,16 @@ def _refusal(refused: Refused) -> str:
 
 
 def _facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
-    facts = (
+    facts = _live_facts(request, incident)
+    return facts | (more.facts(incident, _person(request)) if facts["can_act"] else {})
+
+
+def _live_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    return (
         _status_facts(request, incident)
         | _timeline_facts(incident)
         | _delivery_facts(request, incident)
     )
-    return facts | (more.facts(incident, _person(request)) if facts["can_act"] else {})
 
 
 def _status_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
@@ -181,10 +166,6 @@ def _delivery_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
         "show_links": not settings.NOTIFICATION_SENDING_ENABLED and may_act,
         "may_send": may_act,
     }
-
-
-def _is_unchanged(request: HttpRequest, incident: Incident) -> bool:
-    return request.GET.get("seen") == str(incident.revision)
 
 
 def _visible(request: HttpRequest, pk: int) -> Incident:

@@ -104,9 +104,7 @@ def _weights(user: Any, busy: int) -> list[Figure]:
         figures.append(Figure(f"weight of the {name}, first visit", _kb(total), "under 60 KB"))
     for name, path in {
         "list": "/incidents?show=open&seen=x",
-        "status": f"/incidents/{busy}/status?seen=x",
-        "timeline": f"/incidents/{busy}/timeline?seen=x",
-        "deliveries": f"/incidents/{busy}/deliveries?seen=x",
+        "incident": f"/incidents/{busy}/status?seen=x",
         "dashboard": "/dashboard?seen=x",
     }.items():
         news = get(path, headers={"HX-Request": "true"}).content

@@ -32,7 +32,7 @@ READ_BY_PEOPLE = sorted(
 SHOWN_ON = {
     "answer", "dashboard", "home", "incidents:detail", "incidents:list",
     "incidents:log", "incidents:log-csv", "incidents:report", "incidents:status",
-    "incidents:timeline", "alertsources:incident-alerts", "alertsources:source_message",
+    "alertsources:incident-alerts", "alertsources:source_message",
 }  # fmt: skip
 
 

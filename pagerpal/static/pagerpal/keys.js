@@ -39,7 +39,8 @@
       return;
     }
     if (!shouldSwap) return;
-    const open = [...target.querySelectorAll("details[id][open]")].map((fold) => fold.id);
+    const open = [target, one("#deliveries")].flatMap((part) => part
+      ? [...part.querySelectorAll("details[id][open]")].map((fold) => fold.id) : []);
     const at = elt.matches("form") ? elt : document.activeElement;
     const held = target.contains(at) && target.id;
     if (open.length || held) document.addEventListener("htmx:afterSwap", () => {
@@ -62,7 +63,7 @@
     document.title = live.dataset.title;
     if (icon) icon.href = "burning" in live.dataset ? icon.dataset.alarm : calm;
   };
-  document.addEventListener("htmx:afterSettle", head);
+  document.addEventListener("htmx:afterSwap", head);
   head();
 
   // Ages stay true.
