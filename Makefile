@@ -22,9 +22,11 @@ faults: .venv/.test-stamp
 		PAGERPAL_FAULT_KILLS=$${PAGERPAL_FAULT_KILLS:-100} $(BIN)/pytest -v -m processes \
 		pagerpal/tests/test_deaths.py
 
-# Hostile bodies for every kind of alert source; other ones with another FUZZ_SEED.
+# Hostile bodies for every kind of alert source, and made-up calls to the API; other ones with
+# another FUZZ_SEED.
 fuzz: .venv/.test-stamp
 	FUZZ_BODIES=$${FUZZ_BODIES:-20000} $(BIN)/pytest -n 0 -s alertsources/tests/test_fuzz.py
+	FUZZ_CALLS=$${FUZZ_CALLS:-300} $(BIN)/pytest -v pagerpal/tests/test_api_fuzz.py
 
 # What the Dockerfile says, done in a clean folder without a container engine; about a minute.
 container-check: .venv/.test-stamp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -198,17 +198,11 @@ class TeamChannelAdmin(ChannelModelAdmin):
     @admin.action(description="Send again what failed within a day", permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[TeamChannel]) -> None:
         """Each message once, however often this is asked for."""
-        by, now = request.user, timezone.now()
+        by = request.user
         assert isinstance(by, User)  # noqa: S101  the admin lets nobody else in
-        failed = Notification.objects.filter(
-            team_channel__in=queryset,
-            state=Notification.State.FAILED,
-            due_at__gt=now - timedelta(days=1),
-            team_channel__is_on=True,
-        ).exclude(events__kind=DeliveryEvent.Kind.AGAIN)
-        sent = [outbox.send_again(row, by, now=now) for row in failed.order_by("pk")[:MOST_AGAIN]]
+        sent = send_missed_again(queryset, by, now=timezone.now())
         level = messages.SUCCESS if sent else messages.WARNING
-        self.message_user(request, f"{len(sent)} will be sent again.", level)
+        self.message_user(request, f"{sent} will be sent again.", level)
 
     @admin.display(description="via")
     def via(self, channel: TeamChannel) -> str:
@@ -323,6 +317,17 @@ class NotificationAdmin(LogOnly, NotificationModelAdmin):
         if left := queryset.count() - len(ended):
             text = f"{left} left as they are: still under way, or nothing to read."
             self.message_user(request, text, messages.WARNING)
+
+
+def send_missed_again(channels: QuerySet[TeamChannel], by: User, *, now: datetime) -> int:
+    """What failed within a day, each message once; says how many."""
+    failed = Notification.objects.filter(
+        team_channel__in=channels,
+        state=Notification.State.FAILED,
+        due_at__gt=now - timedelta(days=1),
+        team_channel__is_on=True,
+    ).exclude(events__kind=DeliveryEvent.Kind.AGAIN)
+    return len([outbox.send_again(row, by, now=now) for row in failed.order_by("pk")[:MOST_AGAIN]])
 
 
 def speaks(row: Notification) -> bool:

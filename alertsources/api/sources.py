@@ -15,6 +15,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from alertsources import (
+    awaiting,
     keys,
     mapping,
     mapping_admin,
@@ -342,6 +343,14 @@ def try_source(request: HttpRequest, pk: Id, body: Trial) -> Any:
     taken = trying.try_out(source, person(request), runs_policy=body.runs_policy, now=now)
     text = strip_tags(trying.in_words(taken, runs_policy=body.runs_policy))
     return {"changed": bool(taken.incidents), "text": text, "incidents": list(taken.incidents)}
+
+
+@router.post("/{int:pk}/await-test", response=Said, summary="Take what comes next as a test")
+def await_test(request: HttpRequest, pk: Id, body: Switch) -> Any:
+    """For a test of the sender's own that looks like an alert: it pages you only."""
+    source = sight.changeable(request, pk)
+    text = awaiting.switch(source, person(request), is_on=body.is_on, now=timezone.now())
+    return {"changed": True, "text": strip_tags(text)}
 
 
 @router.post("/{int:pk}/forget-topic", response=Said, summary="Take another SNS topic next")

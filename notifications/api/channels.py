@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 
 from notifications import trials
+from notifications.admin import send_missed_again
 from notifications.models import TeamChannel
 from schedules import roles
 from schedules.api import set_up
@@ -98,13 +99,20 @@ def change_channel(request: HttpRequest, pk: Id, body: ChannelChange) -> Any:
 
 @router.post("/{int:pk}/test", response=Said, summary="Send it a test message")
 def try_channel(request: HttpRequest, pk: Id) -> Any:
-    channel = channel_of(request, pk)
-    if not set_up.page_of(TeamChannel).has_change_permission(request, channel):
-        raise Problem(403, f"Leads of {channel.team} and admins try its channels out.")
+    channel = _changeable(request, pk)
     written = trials.try_channel(channel, now=timezone.now())
     if not written.rows:
         return {"changed": False, "text": f"{channel} is switched off."}
     return {"changed": True, "text": f"A test is on its way to {channel}."}
+
+
+@router.post("/{int:pk}/send-again", response=Said, summary="Send again what failed within a day")
+def send_again(request: HttpRequest, pk: Id) -> Any:
+    """Each message once, however often this is asked for."""
+    channel = _changeable(request, pk)
+    found = TeamChannel.objects.filter(pk=channel.pk)
+    sent = send_missed_again(found, person(request), now=timezone.now())
+    return {"changed": bool(sent), "text": f"{sent} will be sent again."}
 
 
 def channels_shown(user: User) -> QuerySet[TeamChannel]:
@@ -114,6 +122,13 @@ def channels_shown(user: User) -> QuerySet[TeamChannel]:
 
 def channel_of(request: HttpRequest, pk: int) -> TeamChannel:
     return one(channels_shown(person(request)), pk, "team channel")
+
+
+def _changeable(request: HttpRequest, pk: int) -> TeamChannel:
+    channel = channel_of(request, pk)
+    if not set_up.page_of(TeamChannel).has_change_permission(request, channel):
+        raise Problem(403, f"Leads of {channel.team} and admins do this with its channels.")
+    return channel
 
 
 def shown(channel: TeamChannel) -> dict[str, Any]:

@@ -277,7 +277,7 @@ def _shown(standing: working.Standing) -> dict[str, Any]:
         "label": standing.label,
         "address": method.masked_address,
         "is_on": method.is_on,
-        "wants_updates": method.wants_updates,
+        "wants_updates": method.hears_updates,
         "is_verified": method.is_verified,
         "works": standing.works,
         "trouble": standing.missing or standing.words,
@@ -285,8 +285,9 @@ def _shown(standing: working.Standing) -> dict[str, Any]:
 
 
 def _saved(user: User, body: RuleNew, rule: NotificationRule | None) -> NotificationRule:
+    said = body.given() if rule else body.model_dump()
     names = {"after_minutes": "after", "every_seconds": "seconds"}
-    given = {names.get(name, name): value for name, value in body.given().items()}
+    given = {names.get(name, name): value for name, value in said.items()}
     form = RuleForm({}, methods=user.contact_methods.kept(), rule=rule)
     if "contact_method" in given:
         given["contact_method"] = str(given["contact_method"])

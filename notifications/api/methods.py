@@ -71,7 +71,7 @@ def list_rules(request: HttpRequest, user: Id) -> Any:
 def add_rule(request: HttpRequest, user: Id, body: RuleNew) -> Any:
     who = _of_admin(request, user)
     rules = list(who.notification_rules.values_list("pk", flat=True))
-    rows = [*({"id": pk} for pk in rules), _fields(body)]
+    rows = [*({"id": pk} for pk in rules), _fields(body, is_new=True)]
     _save(request, who, NotificationRule, rows)
     return rule_shown(who.notification_rules.exclude(pk__in=rules).get())
 
@@ -122,8 +122,8 @@ def _method(who: User, pk: int) -> Mapping[str, Any]:
     return method_shown(who.contact_methods.get(pk=pk))
 
 
-def _fields(body: RuleNew) -> dict[str, Any]:
-    given = body.given()
+def _fields(body: RuleNew, *, is_new: bool = False) -> dict[str, Any]:
+    given = body.model_dump() if is_new else body.given()
     if "after_minutes" in given:
         given["delay"] = timedelta(minutes=given.pop("after_minutes"))
     if "every_seconds" in given:

@@ -7,19 +7,36 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import Field
 
-from pagerpal import password_links, second_factor, sign_ins
+from pagerpal import password_links, second_factor, sign_ins, team_tokens
 from pagerpal.api import tokens
 from pagerpal.models import ApiToken, SignIn
-from schedules.api.fields import Body, Id, Line, Nothing, Said, one, person
+from schedules import roles
+from schedules.api.fields import (
+    Body,
+    Id,
+    Line,
+    Listing,
+    Named,
+    Nothing,
+    Page,
+    Said,
+    named,
+    one,
+    page,
+    person,
+)
 from schedules.api.people import person_of
 from schedules.api.problems import HOLDS_SECRET, Problem
-from schedules.models import User
+from schedules.api.teams import team_of
+from schedules.models import SettingChange, Team, User
 
 account = Router(tags=["account"])
 users = Router(tags=["users"])
+teams = Router(tags=["teams"])
+changes = Router(tags=["setting changes"])
 
 
 class TokenOut(Schema):
@@ -73,6 +90,32 @@ class Invitation(Body):
 class Link(Schema):
     url: str
     is_mailed: bool
+
+
+class TeamTokenOut(Schema):
+    is_on: bool
+    expires_at: datetime | None
+    made_by: Named | None
+
+
+class TeamTokenNew(Body):
+    days: Literal[1, 7, 90, 365] = Field(90, description="How long it holds.")
+
+
+class TeamLink(Schema):
+    url: str
+
+
+class SettingOut(Schema):
+    id: int
+    at: datetime
+    by: str
+    via: str
+    team: Named | None
+    what: str
+    part: str
+    act: str
+    changes: dict[str, Any]
 
 
 @account.get("/tokens", response=Tokens, summary="Your API tokens")
@@ -158,6 +201,65 @@ def revoke_their_token(request: HttpRequest, pk: Id, token: Id) -> Any:
     return None
 
 
+@teams.get("/{int:pk}/token", response=TeamTokenOut, summary="Whether the team has a token")
+def show_team_token(request: HttpRequest, pk: Id) -> Any:
+    found = team_tokens.of(_led(request, pk), now=timezone.now())
+    return {
+        "is_on": found is not None,
+        "expires_at": found.expires_at if found else None,
+        "made_by": named(found.made_by) if found else None,
+    }
+
+
+@teams.post("/{int:pk}/token", response={201: TeamLink}, summary="Make the team's token")
+def make_team_token(
+    request: HttpRequest, pk: Id, body: TeamTokenNew, response: HttpResponse
+) -> Any:
+    """The address to enter it by is shown in this answer only; the token until now ends."""
+    team = _led(request, pk)
+    response[HOLDS_SECRET] = "1"
+    now = timezone.now()
+    return {"url": team_tokens.make(team, person(request), days=body.days, now=now)}
+
+
+@teams.delete("/{int:pk}/token", response={204: None}, summary="Switch the team's token off")
+def end_team_token(request: HttpRequest, pk: Id) -> Any:
+    team_tokens.end(_led(request, pk))
+    return None
+
+
+@changes.get("", response=Page[SettingOut], summary="Who changed which setting")
+def list_changes(request: HttpRequest, asked: Query[Listing]) -> Any:
+    """From what to what, newest first: admins all, leads those of their teams."""
+    user = person(request)
+    if not (user.is_superuser or user.is_a_lead):
+        raise Problem(403, "Leads and admins read this.")
+    found = roles.led(user, SettingChange.objects.select_related("actor", "team"))
+    return page(found, asked, _setting, newest=True)
+
+
+def _setting(row: SettingChange) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "at": row.at,
+        "by": row.actor_label,
+        "via": row.via,
+        "team": named(row.team),
+        "what": row.about_label,
+        "part": row.row_label,
+        "act": row.act,
+        "changes": row.changes,
+    }
+
+
+def _led(request: HttpRequest, pk: int) -> Team:
+    user = person(request)
+    team = team_of(user, pk)
+    if not roles.may_lead(user, team.pk):
+        raise Problem(403, f"Leads of {team} and admins make its token.")
+    return team
+
+
 def _of_admin(request: HttpRequest, pk: int) -> User:
     who = person_of(request, pk)
     if not person(request).is_superuser:
@@ -187,5 +289,10 @@ def _sign_in(row: SignIn) -> dict[str, Any]:
     }
 
 
-ROUTERS = (("/account", account), ("/users", users))
+ROUTERS = (
+    ("/account", account),
+    ("/users", users),
+    ("/teams", teams),
+    ("/setting-changes", changes),
+)
 REFUSALS = (tokens.Refused,)

@@ -251,9 +251,11 @@ def delete(request: HttpRequest, model: type[Row], pk: int) -> None:
         row = page.get_queryset(asked).filter(pk=pk).first()
         if row is None or not page.has_delete_permission(asked, row):
             raise PermissionDenied("Leads of its team and admins delete this.")
-        _, missing, _, protected = page.get_deleted_objects([row], asked)
+        _, _, missing, protected = page.get_deleted_objects([row], asked)
         if missing or protected:
-            kept = ", ".join(strip_tags(one) for one in [*protected, *missing])
+            kept = ", ".join(
+                strip_tags(str(one)) for one in [*protected, *sorted(map(str, missing))]
+            )
             raise Problem(409, f"It is still used: {kept[:300]}.")
         page.log_deletions(asked, page.model._default_manager.filter(pk=pk))
         page.delete_model(asked, row)
