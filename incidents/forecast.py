@@ -78,7 +78,8 @@ def length(passed: timedelta) -> str:
 
 def forecast(incident: Incident, now: datetime, *, limit: int = 3) -> list[Predicted]:
     """Whom the engine will call, when, if nobody answers; empty unless the clock runs."""
-    if incident.escalate_at is None or incident.state != Incident.State.TRIGGERED:
+    runs = incident.state == Incident.State.TRIGGERED and incident.held_at is None
+    if incident.escalate_at is None or not runs:
         return []
     at = max(incident.escalate_at, now)
     book = engine.directory_of(incident, now)

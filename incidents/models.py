@@ -190,11 +190,13 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         return self.filter(state=Incident.State.TRIGGERED)
 
     def due(self, now: datetime) -> Self:
-        return self.filter(state=Incident.State.TRIGGERED, escalate_at__lte=now)
+        triggered = self.filter(state=Incident.State.TRIGGERED, escalate_at__lte=now)
+        return triggered.filter(held_at__isnull=True)
 
     def to_ask(self, now: datetime) -> Self:
         """Those whose owner is to be asked whether it is still theirs, or has not said so."""
-        return self.filter(state=Incident.State.ACKNOWLEDGED, ask_at__lte=now)
+        owned = self.filter(state=Incident.State.ACKNOWLEDGED, ask_at__lte=now)
+        return owned.filter(held_at__isnull=True)
 
     def urgent_first(self) -> Self:
         """Triggered first, then by severity, then newest; among resolved ones only newest."""
@@ -282,6 +284,8 @@ class Incident(models.Model):
     grown_at = models.DateTimeField(null=True, blank=True)
     nobody_reached_at = models.DateTimeField(null=True, blank=True)
     planning_failed_at = models.DateTimeField(null=True, blank=True)
+    # It came with a restored backup: nobody is paged for it until somebody acts or more comes.
+    held_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The incident that collects its alerts now, and is answered in its place.
     merged_into = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged"

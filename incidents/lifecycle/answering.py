@@ -125,6 +125,7 @@ def _own(incident: Incident, by: Actor, promise: Promise | None, now: datetime) 
     incident.state, incident.owner = State.ACKNOWLEDGED, by.user
     incident.acknowledged_at, incident.escalate_at = now, None
     incident.nobody_reached_at = incident.planning_failed_at = None
+    incident.held_at = None
     # Whoever has it now has been told of nothing yet.
     incident.grown_at = None
     keep(incident, promise, now)

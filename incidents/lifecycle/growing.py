@@ -28,7 +28,7 @@ def join(
     """A new alert, or a higher severity of an old one, joins an open incident.
 
     The caller has locked the row. A higher severity raises the incident's; a raised urgency on a
-    triggered incident starts paging anew; an owner is told once more, at most every 10 minutes
+    triggered incident, and any news of a held one, starts paging anew; an owner is told once more, at most every 10 minutes
     unless the severity rises. An urgent incident whose owner cannot be told is paged for anew.
     Lower severities change nothing.
     """
@@ -59,8 +59,12 @@ def gather(
     if urgency_rises:
         incident.urgency = urgency
         changed.append("urgency")
-    if incident.state == State.TRIGGERED and urgency_rises:
-        changed += start_episode(incident, now=now, why="its urgency rose")
+    if incident.state == State.TRIGGERED and (urgency_rises or incident.held_at):
+        why = "its urgency rose" if urgency_rises else "it was held, and there is news"
+        changed += start_episode(incident, now=now, why=why)
+    elif incident.held_at:
+        incident.held_at = None
+        changed.append("held_at")
     knows = not news or (by is not None and by.user is not None and by.user == incident.owner)
     tells = (
         not knows

@@ -25,8 +25,8 @@ ENDED_BY_ACKNOWLEDGE = (Purpose.PAGE, Purpose.ASK_OWNER)
 ENDED_BY_RESOLVE = (Purpose.PAGE, Purpose.ASK_OWNER, Purpose.GROWTH)
 
 
-# What an owner has promised, or was asked.
-PROMISED = ["ask_at", "asked_at", "ask_after", "snoozed_until"]
+# What an owner has promised, or was asked; and whether it is held, which any act ends.
+PROMISED = ["ask_at", "asked_at", "ask_after", "snoozed_until", "held_at"]
 # So long whoever is given an incident has, before its policy is run.
 GIVEN_FOR = timedelta(minutes=5)
 
@@ -48,7 +48,7 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         if incident.next_move in {Phase.AFTER, Phase.ROUND}:
             incident.next_move, incident.round_started_at = Phase.ROUND, None
             changed += ["next_move", "round_started_at"]
-        incident.escalate_at = now
+        incident.escalate_at, incident.held_at = now, None
         write(incident, Kind.ESCALATED, f"{by.label} asked for the next step now.", by, now)
         incident.save(update_fields=changed)
         if was_owned:
@@ -115,6 +115,7 @@ def stop_paging(incident: Incident, *, now: datetime, why: str) -> list[str]:
 
 def forget_promise(incident: Incident) -> None:
     incident.ask_at = incident.asked_at = incident.ask_after = incident.snoozed_until = None
+    incident.held_at = None
 
 
 def _disown(incident: Incident) -> None:
@@ -133,13 +134,13 @@ def start_episode(incident: Incident, *, now: datetime, why: str) -> list[str]:
     incident.episode += 1
     incident.round, incident.round_started_at = 0, None
     incident.next_move, incident.next_step_id, incident.next_position = Phase.STEP, None, 0
-    incident.escalate_at = None
+    incident.escalate_at = incident.held_at = None
     if incident.urgency != Incident.Urgency.NONE:
         incident.escalate_at = now
         kick(RUN_DUE_STEPS)
     return [
         *("episode", "round", "round_started_at", "next_move", "next_step_id", "next_position"),
-        *("escalate_at", "revision"),
+        *("escalate_at", "held_at", "revision"),
     ]
 
 
