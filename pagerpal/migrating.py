@@ -32,7 +32,7 @@ def missing() -> list[str]:
     Reads file names and one table: loading the migrations themselves takes half a second.
     """
     applied = set(MigrationRecorder(connection).applied_migrations())
-    return [f"{label}.{name}" for label, name in _on_disk() if (label, name) not in applied]
+    return [f"{label}.{name}" for label, name in on_disk() if (label, name) not in applied]
 
 
 def bring_up_to_date(*, verbosity: int = 1) -> bool:
@@ -78,7 +78,7 @@ def _migrate_and_exit(parent: int) -> None:
         os._exit(code)
 
 
-def _on_disk() -> Iterator[tuple[str, str]]:
+def on_disk() -> Iterator[tuple[str, str]]:
     for config in apps.get_app_configs():
         if config.module is None or not module_has_submodule(config.module, "migrations"):
             continue

@@ -28,9 +28,9 @@ def join(
     """A new alert, or a higher severity of an old one, joins an open incident.
 
     The caller has locked the row. A higher severity raises the incident's; a raised urgency on a
-    triggered incident, and any news of a held one, starts paging anew; an owner is told once more, at most every 10 minutes
-    unless the severity rises. An urgent incident whose owner cannot be told is paged for anew.
-    Lower severities change nothing.
+    triggered incident, and any news of a held one, starts paging anew; an owner is told
+    once more, at most every 10 minutes unless the severity rises. An urgent incident whose owner
+    cannot be told is paged for anew. Lower severities change nothing.
     """
     what = "New alert" if is_new else "Severity raised"
     timeline.write(incident, Kind.ALERT, f"{what}: {title} ({severity}).", at=now, via="monitor")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,14 @@ def alice() -> User:
     return make_user("alice")
 
 
-def held(user: User, **fields: object) -> Incident:
+def held(user: User, **fields: Any) -> Incident:
     incident = make_incident(make_team("house", user), **fields)
     hold_all("Restored.", now=LATER)
     incident.refresh_from_db()
     return incident
 
 
-def message(user: User, key: str, **fields: object) -> Notification:
+def message(user: User, key: str, **fields: Any) -> Notification:
     method = user.contact_methods.first()
     assert method is not None
     values = {

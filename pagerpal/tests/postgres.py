@@ -67,13 +67,28 @@ class Server:
 
 
 @contextmanager
-def own_server(binaries: Path) -> Iterator[Server]:
-    """Running; the ORM of this test talks to it until the end."""
+def alone(binaries: Path) -> Iterator[Server]:
+    """Running, until the end."""
     folder = Path(tempfile.mkdtemp(prefix="pagerpal-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     server = Server(folder, binaries)
     server.create()
+    try:
+        yield server
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def own_server(binaries: Path) -> Iterator[Server]:
+    """The same; the ORM of this test talks to it until the end."""
+    with alone(binaries) as server:
+        yield from _used(server)
+
+
+def _used(server: Server) -> Iterator[Server]:
     ours = connections["default"]
     own = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": server.port}
     own |= {"NAME": "postgres", "USER": "postgres", "PASSWORD": ""}
@@ -83,5 +98,3 @@ def own_server(binaries: Path) -> Iterator[Server]:
     finally:
         connection.close()
         connections["default"] = ours
-        server.stop("immediate")
-        shutil.rmtree(folder)

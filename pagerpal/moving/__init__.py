@@ -1,0 +1,1 @@
+"""Takes the whole of an installation elsewhere: backup, restore, from SQLite to PostgreSQL."""
