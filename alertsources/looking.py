@@ -10,16 +10,17 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from alertsources import flapping
 from alertsources.admission import Admission
 from alertsources.holding import remembered
 from alertsources.intake import Delivery, persist, take
 from alertsources.judging import judge
-from alertsources.models import Alert, AlertSource
+from alertsources.models import Alert, AlertSource, OpenGroup
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
+from schedules.counting import Due
 
 logger = logging.getLogger(__name__)
 
@@ -28,22 +29,13 @@ MOST_TOGETHER = 20
 # When an alert that could not be judged is tried again; meanwhile it has paged as unreadable.
 RETRY_AFTER = timedelta(minutes=10)
 
-# Asked twice a second by every worker.
-COUNT_DUE = """
-    SELECT (SELECT count(*) FROM (SELECT 1 FROM alertsources_alert
-            WHERE look_at <= %s AND status = 'firing' LIMIT %s) alerts)
-        + (SELECT count(*) FROM (SELECT 1 FROM alertsources_opengroup
-            WHERE look_at <= %s LIMIT %s) held)
-""".strip()
+ALERTS = Due(Alert, "look_at", "status = 'firing'")
+HELD = Due(OpenGroup, "look_at")
 
 
 def count_due(now: datetime, *, most: int = 100) -> int:
     """How much waits to be looked at, up to `most` of each kind; answered by two small indexes."""
-    at = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_DUE, [at, most, at, most])
-        (number,) = cursor.fetchone()
-    return int(number)
+    return ALERTS.count(now, most=most) + HELD.count(now, most=most)
 
 
 def look_again(now: datetime) -> int:

@@ -14,7 +14,6 @@ from incidents import tasks as incident_tasks
 from incidents.rounds import Job
 from notifications.kicks import kick
 
-LOOK_AROUND = "alertsources.tasks.look_around"
 JOBS = (
     *incident_tasks.JOBS,
     Job("payloads", timedelta(minutes=1), keeping.forget),

@@ -26,6 +26,7 @@ from incidents.models import (
 from notifications import due_times, outbox
 from notifications.models import Notification
 from schedules import quiet
+from schedules.counting import Due
 from schedules.inserts import insert
 from schedules.models import Membership, User
 from schedules.transactions import repeat_on_conflict
@@ -45,6 +46,7 @@ PLAIN_AGAIN_AFTER = timedelta(minutes=15)
 MOST_ALIKE = 9
 PLAIN = "plain"
 NOTHING = outbox.Written(0, None, None)
+DUE = Due(Incident, "escalate_at", "state = 'triggered'")
 HIGH = Incident.Urgency.HIGH
 
 
@@ -76,8 +78,7 @@ def count_due(now: datetime, *, most: int = 100) -> int:
     """How many incidents wait for their next step or their owner's word, counted up to `most`."""
     if not settings.ESCALATION_WORKER_ENABLED:
         return 0
-    due = Incident.objects.due(now)[:most].count()
-    return min(most, due + lifecycle.count_to_ask(now, most=most))
+    return min(most, DUE.count(now, most=most) + lifecycle.count_to_ask(now, most=most))
 
 
 def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:

@@ -28,6 +28,7 @@ from notifications.models import (
     Urgency,
 )
 from schedules import quiet
+from schedules.counting import Due
 from schedules.inserts import insert
 from schedules.models import Team, User
 
@@ -50,6 +51,7 @@ DEFAULT_REPEAT_EVERY = timedelta(seconds=60)
 # last verified one of its person.
 AFTER_VERIFIED = timedelta(minutes=1)
 # A test runs the rules as they are.
+DUE = Due(Notification, "due_at", "state = 'pending'")
 REPEATED = (Purpose.PAGE, Purpose.TEST)
 
 CLEARS_PREFIX = "clear:"
@@ -545,7 +547,7 @@ def has_due(now: datetime, *, most: int = 100) -> int:
     """How many messages wait to be sent now, counted up to `most`; 0 while sending is off."""
     if not settings.NOTIFICATION_RETRY_WORKER_ENABLED:
         return 0
-    return Notification.objects.due(now).order_by()[:most].count()
+    return DUE.count(now, most=most)
 
 
 def send_again(notification: Notification, by: User, *, now: datetime) -> Notification:

@@ -26,6 +26,7 @@ from notifications.models import (
     TeamChannel,
 )
 from notifications.signals import notification_settled, still_wanted, threads_touched
+from schedules.counting import Due
 from schedules.inserts import insert
 from schedules.transactions import repeat_on_conflict
 
@@ -38,6 +39,7 @@ LAST_HOPE_EVERY = timedelta(seconds=60)
 # What is said once lets the address that stands in for it finish first: both do not say it.
 GIVE_WAY_FOR = timedelta(seconds=30)
 ALL = Q()
+LEASED = Due(Notification, "lease_until", "state = 'sending'")
 LAPSED = "no result: the process that sent it has died, so it may have arrived"
 
 
@@ -172,6 +174,8 @@ def reset_lapsed(now: datetime) -> int:
 
     The same key goes out again, so a provider that knows keys drops the double.
     """
+    if not LEASED.count(now, most=1):
+        return 0
     lapsed = list(Notification.objects.lapsed(now).order_by("pk")[:200])
     for row in lapsed:
         try:

@@ -21,6 +21,7 @@ MODULES = (
     "incidents.tasks",
     "notifications.tasks",
     "notifications.channels",
+    "pagerpal.aside",
     "pagerpal.broker",
 )
 WEB_MODULES = ("gunicorn.app.wsgiapp", "gunicorn.arbiter", "gunicorn.workers.gthread")

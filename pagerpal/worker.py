@@ -26,7 +26,6 @@ from django_q.signals import post_execute, pre_execute
 
 from alertsources import looking
 from alertsources.silences import LOOK_AGAIN
-from alertsources.tasks import LOOK_AROUND
 from incidents import engine
 from incidents.models import Incident
 from notifications import dispatch, fetching, kicks, outbox
@@ -35,6 +34,8 @@ from pagerpal.models import WorkerHeartbeat
 from pagerpal.sqlite.base import WriteQueue
 
 log = logging.getLogger(__name__)
+
+LOOK_AROUND = "pagerpal.aside.look_around"
 
 SWEEP_EVERY = 0.5
 BEAT_EVERY = 5.0
@@ -48,6 +49,14 @@ STOP_WITHIN = 30.0
 HOLD_LATE_PAGES = 30.0
 # A third of the processor's time where somebody else wants it, all of it where nobody does.
 NICENESS = 5
+# Written out, as all that is asked in each round: by the ORM it would copy shared memory.
+TABLE = WorkerHeartbeat._meta.db_table
+FORGET = f"DELETE FROM {TABLE} WHERE beat_at < %s"  # noqa: S608
+BEAT = f"""
+    INSERT INTO {TABLE} (name, started_at, beat_at, sweep_ms, waiting) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET
+        beat_at = excluded.beat_at, sweep_ms = excluded.sweep_ms, waiting = excluded.waiting
+"""  # noqa: S608
 
 
 @dataclass
@@ -128,16 +137,14 @@ class Heart:
         if time.monotonic() < self._next_at:
             return
         with transaction.atomic():
-            WorkerHeartbeat.objects.filter(beat_at__lt=now - FORGET_AFTER).delete()
-            WorkerHeartbeat.objects.update_or_create(
-                name=self.name,
-                defaults={
-                    "started_at": self._started_at,
-                    "beat_at": now,
-                    "sweep_ms": swept.took_ms,
-                    "waiting": swept.waiting,
-                },
+            old, started_at, beat_at = map(
+                connection.ops.adapt_datetimefield_value,
+                (now - FORGET_AFTER, self._started_at, now),
             )
+            with connection.cursor() as cursor:
+                cursor.execute(FORGET, [old])
+                row = [self.name, started_at, beat_at, swept.took_ms, swept.waiting]
+                cursor.execute(BEAT, row)
         self._next_at = time.monotonic() + BEAT_EVERY
 
 

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.utils.module_loading import import_string
 
 from alertsources import keeping, tasks
 from alertsources.models import AlertSource, ReceivedPayload
@@ -130,7 +129,7 @@ def test_a_round_takes_its_time_and_leaves_the_rest_to_the_next(
 
 
 def test_the_look_around_that_the_worker_asks_for_makes_every_round() -> None:
-    import_string(tasks.LOOK_AROUND)()
+    tasks.look_around()
 
     made = set(Round.objects.values_list("name", flat=True))
     assert made == {job.name for job in tasks.JOBS}

@@ -16,10 +16,12 @@ from incidents.models import Incident, TimelineEntry
 from notifications import outbox
 from notifications.kicks import SEND_DUE, kick
 from notifications.models import Notification
+from schedules.counting import Due
 from schedules.transactions import repeat_on_conflict
 
 Kind = TimelineEntry.Kind
 NOTHING = outbox.Written(0, None, None)
+TO_ASK = Due(Incident, "ask_at", "state = 'acknowledged'")
 
 # Silent for this long after the question, an owner has lost the incident.
 ANSWER_WITHIN = timedelta(minutes=5)
@@ -77,7 +79,7 @@ def _as_usual(incident: Incident, now: datetime) -> Promise | None:
 
 def count_to_ask(now: datetime, *, most: int = 100) -> int:
     """How many owners are to be asked now, or have been silent, counted up to `most`."""
-    return Incident.objects.to_ask(now)[:most].count()
+    return TO_ASK.count(now, most=most)
 
 
 def ask_next(now: datetime) -> Asked | None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
@@ -96,7 +95,7 @@ def test_a_database_error_costs_half_a_second(
     no_waiting: list[float],
     error: Exception,
 ) -> None:
-    monkeypatch.setattr(ORM, "dequeue", fail_with(error))
+    monkeypatch.setattr(SturdyORM, "_claimed", fail_with(error))
     monkeypatch.setattr("pagerpal.broker.connections", {Conf.ORM: Closable()})
 
     claimed = broker.dequeue()

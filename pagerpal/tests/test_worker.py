@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 
 ENGINE = "incidents.tasks.run_due_steps"
 SENDER = "notifications.tasks.send_due"
-LOOK = "alertsources.tasks.look_around"
+LOOK = "pagerpal.aside.look_around"
 
 
 def a_message(now: datetime = NOON, **fields: Any) -> Notification:
@@ -82,7 +82,7 @@ def signs(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_an_idle_sweep_only_reads_and_reads_little(
     django_assert_num_queries: Any,
 ) -> None:
-    with django_assert_num_queries(5) as seen:
+    with django_assert_num_queries(6) as seen:
         Sweep().run(NOON)
 
     assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
