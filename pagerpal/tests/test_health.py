@@ -218,5 +218,5 @@ def test_the_verdict_of_an_idle_house_asks_few_questions(
     a_worker()
     health.verdict(NOON)
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         health.verdict(NOON)
