@@ -167,7 +167,8 @@ class AlertSourceAdmin(KindTools, TrialTools, SourceModelAdmin):
         return (
             format_html_join(
                 "",
-                '<details><summary><a href="{}">{}</a> {}: {}</summary><pre>{}</pre></details>',
+                "<details><summary>{1} {2}: {3}</summary>"
+                '<p><a href="{0}">The message by itself</a></p><pre>{4}</pre></details>',
                 rows,
             )
             or "Nothing has come yet."

@@ -34,6 +34,11 @@ class AlertSourceForm(KindForm):
             *("wait_for", "auto_resolve_after", "limit_per_minute", "test_person", "keep_days"),
             *("warn_if_silent_for", *FLAPPING, "signing_secret"),
         ]
+        help_texts = {
+            "team": "Whose policies are run, and who may look at what comes.",
+            "name": "What incidents, messages and the history call it: Prometheus prod.",
+            "kind": "How its messages are read. Any JSON takes what no other kind knows.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

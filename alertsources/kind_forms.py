@@ -28,6 +28,7 @@ class KindForm(SecretForm):
             (FIRE, "fire, as a warning"),
             (RESOLVE, "resolve"),
         ],
+        help_text="What an alarm does when CloudWatch has too few data to judge it.",
     )
     sns_signature = forms.ChoiceField(
         label="Signatures of SNS",

@@ -44,6 +44,9 @@ class RuleForm(RuleModelForm):
         ]
         widgets = {"opens": browser_input("time"), "closes": browser_input("time")}
         help_texts = {
+            "is_active": "Off: the rule is passed over.",
+            "then": "Page: an incident, as ever. Record only: an alert that pages nobody. Drop: "
+            "nothing but the raw message is kept.",
             "position": "Rules are asked in this order; the first that matches decides.",
             "opens": "By the clocks of the source's team.",
             "closes": "Not after the opening: it closes on the next day.",

@@ -48,7 +48,11 @@ class SilenceForm(SilenceModelForm):
             "zone": ZoneSelect,
         }
         help_texts = {
+            "reason": "What leads and responders read where something did not page.",
+            "starts_at": "By the clocks of your own time zone.",
             "ends_at": "May be empty for a weekly one.",
+            "opens": "From when on in each of the days chosen, by the clocks of the zone below.",
+            "zone": "Whose clocks the hours of the week go by.",
             "closes": "Not after the opening: it closes on the next day.",
         }
 

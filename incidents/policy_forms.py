@@ -43,6 +43,10 @@ class PolicyForm(PolicyModelForm):
     class Meta:
         model = EscalationPolicy
         fields = ("team", "name", "is_default", "repeats", "repeat_after")
+        help_texts = {
+            "team": "Its steps may name this team's rotations, people and rooms.",
+            "name": "What sources and rules choose it by: default, nights, only push.",
+        }
 
 
 class StepForm(StepModelForm):

@@ -38,6 +38,7 @@ class ContactMethodForm(MethodModelForm):
     class Meta:
         model = ContactMethod
         fields = ["channel", "address", "is_on", "wants_updates"]
+        help_texts = {"channel": "The kind of message: push, SMS, e-mail and so on."}
 
     def clean(self) -> dict[str, Any] | None:
         super().clean()
@@ -64,6 +65,10 @@ class TeamChannelForm(ChannelModelForm):
             *("wants_opened", "wants_acknowledged", "wants_escalated", "wants_resolved"),
             *("wants_handovers", "secret", "template"),
         ]
+        help_texts = {
+            "team": "Whose incidents it is told of, and whose policies may name it.",
+            "channel": "What the room is: a topic, a mailbox, a chat, a program with a webhook.",
+        }
 
     def clean(self) -> dict[str, Any] | None:
         super().clean()
@@ -98,6 +103,11 @@ class NotificationRuleForm(RuleModelForm):
     class Meta:
         model = NotificationRule
         fields = ["urgency", "contact_method", "delay", "repeats", "repeat_every"]
+        help_texts = {
+            "urgency": "High: critical and high severity. Low: warnings.",
+            "contact_method": "Which of this person's addresses; save a new one first.",
+            "repeat_every": "From one repeat to the next, as HH:MM:SS; 30 seconds at the least.",
+        }
 
     def clean_contact_method(self) -> ContactMethod:
         method: ContactMethod = self.cleaned_data["contact_method"]

@@ -16,6 +16,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from pagerpal.history_pages import TellsHistory
+from pagerpal.labelled import Labels
 from schedules import roles
 from schedules.models import Membership, User
 from schedules.roles import OF_TEAMS, SET_UP
@@ -116,7 +117,9 @@ class TeamsOnly(AnyModelAdmin):
 @functools.cache
 def guarded(admin_class: type[Any]) -> type[Any]:
     return type(
-        admin_class.__name__, (TeamsOnly, TellsHistory, admin_class), {"__module__": __name__}
+        admin_class.__name__,
+        (TeamsOnly, TellsHistory, Labels, admin_class),
+        {"__module__": __name__},
     )
 
 

@@ -46,7 +46,9 @@ READY = """() => {
 }"""
 LOOK = """async rules => {
     const only = rules.length ? {runOnly: {type: 'rule', values: rules}} : {};
-    const found = await axe.run(document, {resultTypes: ['violations'], ...only});
+    // The lists in the boxes of select2, which Django ships, are not ours to draw.
+    const looked = {exclude: ['.select2-selection__rendered']};
+    const found = await axe.run(looked, {resultTypes: ['violations'], ...only});
     return found.violations
         .filter(one => ['serious', 'critical'].includes(one.impact))
         .flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 160)}`));
@@ -56,7 +58,12 @@ SCHEMES: dict[str, list[str]] = {"light": [], "dark": ["color-contrast", "link-i
 # Files, and doors that lead whoever is in elsewhere; parts of pages are seen within their page.
 NO_PAGES = {"home", "login", "second_step", "forgotten", "incidents:log-csv", "schedules:feed"}
 # Names of the admin's addresses; any other of the table of routes may follow.
-PAGES_OF_THE_ADMIN = ["index", "incidents_incident_changelist", "incidents_incident_change"]
+PAGES_OF_THE_ADMIN = [
+    "index", "incidents_incident_changelist", "incidents_incident_change",
+    "schedules_rotation_change", "incidents_escalationpolicy_change",
+    "alertsources_alertsource_change", "schedules_user_change", "schedules_rotation_history",
+    "schedules_settingchange_changelist",
+]  # fmt: skip
 
 DONE = ("acknowledged", "resolved")
 Opened = tuple[str, User | None]

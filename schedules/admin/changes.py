@@ -42,7 +42,6 @@ class SettingChangeAdmin(ChangeModelAdmin):
     list_display_links = ["at"]
     list_filter = [KindFilter, "act", "at", ("actor", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["about_label", "actor_label", "row_label"]
-    search_help_text = "The name of what was changed, or of who changed it."
     show_full_result_count = False
     fields = ["at", "actor_label", "via", "about", "team", "what"]
 

@@ -28,6 +28,10 @@ class OverrideForm(OverrideModelForm):
         fields = ["rotation", "user", "starts_at", "ends_at"]
         field_classes = {"starts_at": MomentField, "ends_at": MomentField}
         widgets = {"starts_at": MomentInput, "ends_at": MomentInput}
+        help_texts = {
+            "rotation": "In which it counts; it is there to stay: another one is another override.",
+            "starts_at": "By the clocks of your own time zone.",
+        }
         labels = {"user": "Who", "starts_at": "From", "ends_at": "Until"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -57,7 +57,12 @@ class RotationForm(RotationModelForm):
     begun: Change | None = None
     planned_before: list[PlannedShift] | None = None
 
-    turns = forms.ChoiceField(label="A turn lasts", choices=TURNS, widget=forms.RadioSelect)
+    turns = forms.ChoiceField(
+        label="A turn lasts",
+        choices=TURNS,
+        widget=forms.RadioSelect,
+        help_text="How long one person is on call before the next takes over.",
+    )
     every = forms.IntegerField(
         required=False,
         min_value=1,
@@ -69,6 +74,7 @@ class RotationForm(RotationModelForm):
         label="Unit",
         required=False,
         choices=[("", "choose"), *Rotation.Unit.choices],
+        help_text="For custom turns alone.",
     )
     position = forms.IntegerField(
         label="Order",
@@ -92,6 +98,7 @@ class RotationForm(RotationModelForm):
         }
         labels = {"is_active": "On", "handover_time": "Hand-over time", "ends_on": "Ends on"}
         help_texts = {
+            "team": "Whose schedule it is; its members come from this team.",
             "name": "What the calendar and the messages call it: primary, secondary, Europe.",
             "starts_on": "The first person's first turn begins on this day at the hand-over time; "
             "before that nobody is on call. Weekly turns change on this day of the week.",
@@ -162,6 +169,7 @@ class PlaceForm(PlaceModelForm):
         model = RotationMember
         fields = ["position", "user"]
         labels = {"user": "Person"}
+        help_texts = {"user": "A member of the rotation's team who is switched on."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -31,7 +31,11 @@ class TeamForm(TeamModelForm):
             "hours_end": browser_input("time"),
         }
         labels = {"is_active": "On", "hours_weekends": "Also at weekends"}
-        help_texts = {"is_active": "Off: only when it has no open incidents and no active sources."}
+        help_texts = {
+            "name": "What pages, messages and the history call it.",
+            "hours_end": "Until then, on the same day, by the clocks of the zone below.",
+            "is_active": "Off: only when it has no open incidents and no active sources.",
+        }
 
     def clean_is_active(self) -> bool:
         """A team is only switched off when nothing above it still needs it."""
@@ -50,6 +54,7 @@ class MembershipForm(MembershipModelForm):
     class Meta:
         model = Membership
         fields = ["user", "role"]
+        help_texts = {"user": "Whoever is on; to change it, remove this row and add another."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
