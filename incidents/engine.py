@@ -26,6 +26,7 @@ from incidents.models import (
 from notifications import due_times, outbox
 from notifications.models import Notification
 from schedules import quiet
+from schedules.about import about
 from schedules.counting import Due
 from schedules.inserts import insert
 from schedules.models import Membership, User
@@ -130,6 +131,11 @@ def _run(incident: Incident, now: datetime, books: Books | None) -> Stepped | No
     Planning reads a lot, so it happens before the transaction: on SQLite that keeps every other
     writer waiting. The revision tells whether anything happened in between.
     """
+    with about(incident.thread):
+        return _run_named(incident, now, books)
+
+
+def _run_named(incident: Incident, now: datetime, books: Books | None) -> Stepped | None:
     try:
         book = _book(incident, now, books)
         tick = _tick(incident, book, now)

@@ -35,6 +35,7 @@ from notifications.channels.base import (
 from notifications.claims import Head
 from notifications.models import Notification
 from notifications.settling import Result, reset_lapsed
+from schedules.about import about
 from schedules.models import Team
 from schedules.transactions import repeat_on_conflict
 from schedules.turns import turn
@@ -207,7 +208,8 @@ def _carry_out(claim: _Claim, *, now: datetime, seconds: float) -> None:
     row = claim.row
     assert row is not None  # noqa: S101  the caller has looked
     began = time.monotonic()
-    result = _attempt(row, claim.members, now, seconds)
+    with about(row.thread):
+        result = _attempt(row, claim.members, now, seconds)
     took = time.monotonic() - began
     # `now` was before the call; whole seconds are enough for what is planned from here on.
     ended = now + timedelta(seconds=round(took))

@@ -6,8 +6,8 @@ import functools
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TextIO
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
@@ -98,11 +98,10 @@ def make_first_admin(*, email: str, name: str, password: str, time_zone: str) ->
     return user
 
 
-def announce(stream: TextIO) -> None:
+def announce(say: Callable[[str], object]) -> None:
     """One line with the address and the code, while they are needed."""
     if is_needed():
-        stream.write(f"{_announcement()}\n")
-        stream.flush()
+        say(_announcement())
 
 
 @functools.cache

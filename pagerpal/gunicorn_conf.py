@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from pagerpal import env, logs
 
@@ -31,10 +30,11 @@ accesslog = None
 loglevel = "warning"
 
 
-def on_starting(server: Any) -> None:
-    """Its own log names addresses, and their keys, of requests that fail before Django."""
-    server.log.error_log.addFilter(logs.MaskSecrets())
-
+# Its own log names addresses, and their keys, of requests that fail before Django: masked as ours.
+logconfig_dict = logs.config(
+    env.choice("LOG_FORMAT", "text", logs.FORMATS), env.text("LOG_LEVEL", "info").upper()
+)
+logs.play("web")
 
 # No preload: `serve` has loaded everything before it forks.
 # No max_requests: recycling the only process stalls.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -20,6 +20,8 @@ from django.utils.module_loading import module_has_submodule
 
 from pagerpal import orphans
 from pagerpal.sqlite.base import WriteQueue
+
+log = logging.getLogger(__name__)
 
 # Any number that no other user of the same database takes.
 ADVISORY_LOCK = 7_243_753_715
@@ -71,7 +73,7 @@ def _migrate_and_exit(parent: int) -> None:
     except CommandError as error:
         print(error, file=sys.stderr)
     except BaseException:
-        traceback.print_exc()
+        log.critical("migrating failed", exc_info=True)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -27,6 +27,12 @@ def address_of(request: HttpRequest) -> str:
     return str(nearest) if nearest is not None else ""
 
 
+def came_by_proxy(request: HttpRequest) -> bool:
+    """Whether one of TRUSTED_PROXIES handed it to us, so that its headers are believed."""
+    peer = _parsed(request.META.get("REMOTE_ADDR", ""))
+    return peer is not None and _is_trusted(peer)
+
+
 def network_of(address: str) -> str:
     """What one attacker has at hand: an IPv4 address, or an IPv6 network of 64 bits."""
     parsed = _parsed(address)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from pagerpal import env
+from pagerpal import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV_FILE = Path(env.text("PAGERPAL_ENV_FILE", str(BASE_DIR / ".env")))
@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "django_q",
 ]
 MIDDLEWARE = [
+    "pagerpal.request_ids.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "pagerpal.headers.SecurityHeaders",
@@ -300,19 +301,7 @@ STORAGES = {
 }
 
 # --- Logs ----------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"masked": {"()": "pagerpal.logs.MaskSecrets"}},
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["masked"],
-            "formatter": "plain",
-        },
-    },
-    # Each task and each process of the pool would be a line.
-    "loggers": {"django-q": {"level": "WARNING"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
-}
+# text for people, json for programs: one object a line.
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", logs.FORMATS)
+LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical"))
+LOGGING = logs.config(LOG_FORMAT, LOG_LEVEL.upper())

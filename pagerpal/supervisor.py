@@ -9,19 +9,21 @@ programs running when it is itself killed; here they end with it (see orphans.py
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from django.db import connections
 
-from pagerpal import orphans
+from pagerpal import logs, orphans
+
+log = logging.getLogger(__name__)
 
 # A program that ran for less than this died quickly: the next start waits, longer each time.
 QUICK = 10.0
@@ -77,12 +79,13 @@ class Program:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             orphans.die_with_parent(parent)
+            logs.play(self.name)
             self.main()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(bool(end.code))
         except BaseException:
-            traceback.print_exc()
+            log.critical("%s failed", self.name, exc_info=True)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -145,11 +148,11 @@ class Supervisor:
                 if program.pid == pid:
                     ended = program.ended(status, time.monotonic())
                     again = f", starting again in {program.start_at - time.monotonic():.1f} s"
-                    say(ended + ("" if self.stops else again))
+                    log.warning(ended + ("" if self.stops else again))
 
     def _stop(self, wake: int) -> None:
         """Tell all to end, wait for them, then kill. Told twice: kill at once."""
-        say("stopping")
+        log.info("stopping")
         for program in self.programs:
             if program.pid:
                 os.kill(program.pid, signal.SIGTERM)
@@ -163,13 +166,9 @@ class Supervisor:
         for program in self.programs:
             if program.pid:
                 program.kill_group()
-        say("stopped")
+        log.info("stopped")
 
 
 def how(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     return f"signal {-code}" if code < 0 else f"code {code}"
-
-
-def say(text: str) -> None:
-    print(f"supervisor: {text}", file=sys.stderr, flush=True)

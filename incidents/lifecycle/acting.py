@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from incidents import timeline
 from incidents.models import Incident
+from schedules.about import about
 from schedules.models import User
 from schedules.transactions import repeat_on_conflict
 
@@ -75,7 +76,8 @@ def on_locked(incident_id: int, act: Callable[[Incident], Moved], *, itself: boo
                 # Not while this one is locked: locks are taken in ascending order.
                 pk = incident.merged_into_id
 
-    return repeat_on_conflict(attempt)
+    with about(f"incident:{incident_id}"):
+        return repeat_on_conflict(attempt)
 
 
 def are_on(users: Iterable[User]) -> set[int]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from alertsources.mail import liveness, program
+from pagerpal import logs
 
 
 class Command(BaseCommand):
@@ -16,4 +17,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not liveness.is_wanted():
             raise CommandError("Mail has no way in: set INBOUND_SMTP_PORT or IMAP_HOST.")
+        logs.play("mail")
         program.Receiver().run()

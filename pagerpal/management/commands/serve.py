@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from contextlib import suppress
@@ -14,9 +15,11 @@ from django.db import OperationalError, connection
 from gunicorn.app.wsgiapp import WSGIApplication
 
 from alertsources.mail import liveness
-from pagerpal import first_run, migrating, warming
+from pagerpal import first_run, logs, migrating, warming
 from pagerpal.supervisor import Program, Supervisor
 from pagerpal.worker import Worker
+
+log = logging.getLogger(__name__)
 
 # PostgreSQL may be started together with us.
 WAIT_FOR_DATABASE = 60.0
@@ -35,16 +38,25 @@ class Command(BaseCommand):
         parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="web, worker or mail")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logs.play("supervisor")
         programs = chosen(options["programs"])
         self.wait_for_database()
         if migrating.bring_up_to_date_aside():
-            self.stdout.write("The database is up to date.")
-        first_run.announce(sys.stdout)
-        self.stdout.write(self.welcome(programs))
+            self.say("The database is up to date.")
+        first_run.announce(self.say)
+        self.say(self.welcome(programs))
         with suppress(OSError):  # whitenoise warns of a missing folder; a checkout needs none
             settings.STATIC_ROOT.mkdir(exist_ok=True)
         warming.warm(web="web" in programs)
         Supervisor([Program(name, MAINS[name]) for name in programs]).run()
+
+    def say(self, text: str) -> None:
+        """To whoever started us; as a line of the log where programs read all that is written."""
+        if logs.is_json():
+            log.info(text)
+        else:
+            self.stdout.write(text)
+            self.stdout.flush()
 
     def wait_for_database(self) -> None:
         ends = time.monotonic() + WAIT_FOR_DATABASE
@@ -54,7 +66,7 @@ class Command(BaseCommand):
             except OperationalError as error:
                 if time.monotonic() > ends:
                     raise CommandError(f"The database does not answer: {error}") from error
-                self.stderr.write(f"Waiting for the database: {error}")
+                log.warning("Waiting for the database: %s", error)
                 time.sleep(2)
 
     def welcome(self, programs: list[str]) -> str:

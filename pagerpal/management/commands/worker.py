@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from pagerpal import logs
 from pagerpal.worker import Worker
 
 
@@ -12,4 +13,5 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logs.play("worker")
         Worker().run()
