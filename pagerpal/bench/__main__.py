@@ -15,7 +15,7 @@ import sys
 import tempfile
 from contextlib import nullcontext
 
-from pagerpal.bench import escalation, intake, messages, pages, paging, tabs
+from pagerpal.bench import escalation, intake, messages, pages, paging, setting_up, tabs
 from pagerpal.bench import schedules as bench_schedules
 from pagerpal.bench.site import ROOT, Figure, environment, throw_away_postgres
 
@@ -59,6 +59,8 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
         return schedules()
     if what == "pages":
         return pages.measure(size)
+    if what == "setup":
+        return setting_up.measure()
     if what == "bursts":
         return intake.bursts(port)
     if what == "beside":
@@ -75,10 +77,8 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
 def of_one_database(label: str, server: str = "") -> None:
     parts = [("paging", os.environ.get("BENCH_ALERTS", "5000")), ("bursts", "0")]
     parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000")]
-    parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20")]
-    only = os.environ.get(
-        "BENCH_PARTS", "paging bursts beside pages messages escalation tabs"
-    ).split()
+    parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20"), ("setup", "0")]
+    only = os.environ.get("BENCH_PARTS", " ".join(what for what, _ in parts)).split()
     for what, size in parts:
         if what not in only:
             continue
