@@ -47,7 +47,7 @@ class TurnsForm(forms.Form):
     """When a turn ends, and how long whoever has it may take."""
 
     weekday = forms.TypedChoiceField(
-        label="Turns change each",
+        label="Turns change every",
         coerce=int,
         initial=0,
         choices=list(enumerate(WEEKDAYS)),
@@ -56,7 +56,7 @@ class TurnsForm(forms.Form):
         label="At", initial=time(9), widget=browser_input("time"), help_text="In the team's zone."
     )
     minutes = forms.IntegerField(
-        label="Nobody answers: the whole team is paged after, minutes",
+        label="Minutes until the whole team is paged, if nobody answers",
         initial=5,
         min_value=1,
         max_value=MOST_MINUTES,
