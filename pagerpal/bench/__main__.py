@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import nullcontext
 
 from pagerpal.bench import escalation, intake, messages, pages, paging, setting_up, tabs
@@ -55,23 +56,18 @@ def run(label: str, database: str, *what: str) -> None:
 
 def measured(port: int, what: str, size: int) -> list[Figure]:
     """The figures of one part, in this process, whose environment names a fresh database."""
-    if what == "schedules":
-        return schedules()
-    if what == "pages":
-        return pages.measure(size)
-    if what == "setup":
-        return setting_up.measure()
-    if what == "bursts":
-        return intake.bursts(port)
-    if what == "beside":
-        return intake.beside(port, size)
-    if what == "escalation":
-        return escalation.measure(port, size)
-    if what == "tabs":
-        return tabs.measure(port, size)
-    if what == "messages":
-        return messages.measure(port)
-    return paging.measure(port, size)
+    parts: dict[str, Callable[[], list[Figure]]] = {
+        "schedules": schedules,
+        "pages": lambda: pages.measure(size),
+        "setup": setting_up.measure,
+        "bursts": lambda: intake.bursts(port),
+        "beside": lambda: intake.beside(port, size),
+        "escalation": lambda: escalation.measure(port, size),
+        "tabs": lambda: tabs.measure(port, size),
+        "messages": lambda: messages.measure(port),
+        "paging": lambda: paging.measure(port, size),
+    }
+    return parts[what]()
 
 
 def of_one_database(label: str, server: str = "") -> None:
