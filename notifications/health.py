@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
-from notifications import providers
-from notifications.models import ContactMethod, Notification, ProviderState
+from notifications.channels.base import missing_for, providers_of, remedy
+from notifications.models import TAKEN, ContactMethod, Notification, ProviderState
 
 # What is due and nobody has touched for this long will not go out by itself.
 LATE_AFTER = timedelta(minutes=2)
+# From how many tries in vain it follows that nothing goes out; how far back they are looked for.
+TRIES_THAT_SAY = 3
+LATELY, LOOKED_AT = timedelta(hours=1), 50
+NOT_TAKEN = (Notification.State.PENDING, Notification.State.FAILED)
 
 
 def health(now: datetime) -> list[str]:
@@ -34,8 +38,8 @@ def health(now: datetime) -> list[str]:
         troubles.append(
             f"A worker has died and nobody takes over its work: {_count(found['lapsed'])}."
         )
-    if settings.NOTIFICATION_SENDING_ENABLED and (silent := _silent_providers()):
-        troubles.append(f"No provider answers: {', '.join(silent)}.")
+    if settings.NOTIFICATION_SENDING_ENABLED:
+        troubles += _without_provider() or _refused_everywhere(now)
     return troubles
 
 
@@ -43,16 +47,44 @@ def _count(messages: int) -> str:
     return "1 message" if messages == 1 else f"{messages} messages"
 
 
-def _silent_providers() -> list[str]:
-    """The providers with an open breaker, if there is no other way to anybody."""
+def _without_provider() -> list[str]:
+    """Of all the ways to people none is set up, or none answers."""
     used = set(
         ContactMethod.objects.filter(is_on=True, user__is_active=True)
         .order_by()
         .values_list("channel", flat=True)
         .distinct()
     )
-    silent = set(
-        ProviderState.objects.filter(probe_at__isnull=False).values_list("provider", flat=True)
-    )
-    ways = {provider for kind in used for provider in providers.order(kind)}
-    return sorted(ways) if ways and ways <= silent else []
+    ways = {one.slug for kind in used for one in providers_of(kind)}
+    if used and not ways:
+        kind = min(used, key=lambda one: len(missing_for(one)))
+        return [f"No message can go out: {remedy(missing_for(kind))} for {kind}."]
+    silent = ProviderState.objects.filter(probe_at__isnull=False, provider__in=ways)
+    if ways and ways == set(silent.values_list("provider", flat=True)):
+        return [f"No provider answers: {', '.join(sorted(ways))}."]
+    return []
+
+
+def _refused_everywhere(now: datetime) -> list[str]:
+    """What was tried lately, and not one of it was taken: the next page would fare no better.
+
+    A single try says nothing, nor do two: the address may be wrong. One message that is taken
+    ends it, and so does an hour in which nothing was tried.
+    """
+    columns = "state", "attempts", "created_at"
+    newest = Notification.objects.filter(user__isnull=False).order_by("-pk")
+    rows = [
+        row
+        for row in newest.values(*columns)[:LOOKED_AT]
+        if row["attempts"] and row["created_at"] > now - LATELY
+    ]
+    if any(row["state"] in TAKEN for row in rows):
+        return []
+    failed = [row for row in rows if row["state"] in NOT_TAKEN]
+    if sum(row["attempts"] for row in failed) < TRIES_THAT_SAY:
+        return []
+    # Anybody may read this: a provider's words may name addresses.
+    tried = _count(len(failed))
+    return [
+        f"No provider takes anything: {tried} tried within the hour, in vain; /settings says why."
+    ]

@@ -6,13 +6,18 @@ the memory they touch (12 MB) until it is replaced; a fork gives it back after a
 
 from __future__ import annotations
 
+import logging
 import os
-import traceback
 from typing import NoReturn
 
 from django.db import connections
+from django.utils import timezone
 
 from alertsources import tasks
+from incidents import rounds
+from pagerpal import outgoing
+
+log = logging.getLogger(__name__)
 
 
 def look_around() -> None:
@@ -35,8 +40,10 @@ def _make_rounds_and_end() -> NoReturn:
     code = 1
     try:
         tasks.look_around()
+        # Last, as it waits for somebody outside.
+        rounds.make(outgoing.jobs(), timezone.now())
         code = 0
     except BaseException:
-        traceback.print_exc()
+        log.critical("the rounds failed", exc_info=True)
     finally:
         os._exit(code)  # nothing of the pool's is to be flushed or joined by a second process

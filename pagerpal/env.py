@@ -150,6 +150,17 @@ def optional_url(name: str) -> str:
     return url(name, "https://example.api.infobip.com") if text(name) else ""
 
 
+LEAST_TOKEN_LENGTH = 16
+
+
+def token(name: str) -> str:
+    """What whoever sends it is let in by; empty when unset. Its value is never repeated."""
+    value = text(name)
+    if value and len(value) < LEAST_TOKEN_LENGTH:
+        raise ImproperlyConfigured(f"{name}: expected at least {LEAST_TOKEN_LENGTH} characters")
+    return value
+
+
 def providers(name: str, **configured: bool) -> list[str]:
     """In which order providers are tried; unset: those that are configured.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -21,6 +22,8 @@ FLOORS = ("schedules", "notifications", "incidents", "alertsources")
 # Four beats.
 HEARTBEAT_FRESH_FOR = timedelta(seconds=20)
 OVERDUE_AFTER = timedelta(minutes=2)
+MIB = 1024 * 1024
+LEAST_FREE = 20 * MIB
 
 # True for good once it was: nobody takes a migration back under a running process.
 _is_migrated = False
@@ -43,7 +46,7 @@ def verdict(now: datetime) -> Verdict:
     try:
         troubles = _database() or _migrations()
         if not troubles:
-            troubles = [*_heartbeat(now), *_overdue(now), *_floors(now)]
+            troubles = [*_heartbeat(now), *_disk(), *_overdue(now), *_floors(now)]
     except Error as error:
         troubles = [_unusable("read", error)]
     return Verdict(troubles, _held())
@@ -69,6 +72,22 @@ def _database() -> list[str]:
             return ["The database is empty: run manage.py migrate."]
         return [_unusable("written", error)]
     return []
+
+
+def _disk() -> list[str]:
+    """Of the data folder, which SQLite is in; before it is full, as then nothing can be written."""
+    free = disk_free()
+    if connection.vendor != "sqlite" or free is None or free >= LEAST_FREE:
+        return []
+    return [f"The disk is full: {free // MIB} MB are left for the database."]
+
+
+def disk_free() -> int | None:
+    """Bytes that are left where the data folder is; None when nobody can say."""
+    try:
+        return shutil.disk_usage(settings.DATA_DIR).free
+    except OSError:
+        return None
 
 
 def _migrations() -> list[str]:

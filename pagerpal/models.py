@@ -65,11 +65,16 @@ class SiteFact(models.Model):
         LINK_OPENED = "link-opened", "a message's link was opened from elsewhere"
         HEALTH_ASKED = "health-asked", "/health was asked from elsewhere"
         LIST_HIDDEN = "list-hidden", "the set-up list is hidden"
+        BEAT_SENT = "beat-sent", "the outgoing heartbeat was taken"
+        BEAT_FAILED = "beat-failed", "the outgoing heartbeat was not taken"
+        BEAT_WITHHELD = "beat-withheld", "the outgoing heartbeat was withheld"
 
     name = models.CharField(max_length=24, choices=Name, unique=True)
     since = models.DateTimeField()
     at = models.DateTimeField()
     address = models.CharField(max_length=45, blank=True)
+    # Why, or what somebody said.
+    words = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

@@ -279,6 +279,18 @@ IMAP_POLL_EVERY = env.seconds("IMAP_POLL_SECONDS", 30, least=1, most=3600)
 if IMAP_HOST and not (IMAP_USER and IMAP_PASSWORD):
     raise ImproperlyConfigured("IMAP_HOST: expected IMAP_USER and IMAP_PASSWORD with it")
 
+# --- Watching from outside ------------------------------------------------------------------------
+# Called every so often while pages would go out, and only then: whoever misses it raises the alarm.
+HEARTBEAT_URL = env.optional_url("HEARTBEAT_URL")
+# Called instead while they would not.
+HEARTBEAT_FAIL_URL = env.optional_url("HEARTBEAT_FAIL_URL")
+HEARTBEAT_EVERY = env.seconds("HEARTBEAT_SECONDS", 60, least=30, most=3600)
+if HEARTBEAT_FAIL_URL and not HEARTBEAT_URL:
+    raise ImproperlyConfigured("HEARTBEAT_FAIL_URL: expected HEARTBEAT_URL with it")
+# Who may read /metrics: whoever has the token, and whoever comes from these networks.
+METRICS_TOKEN = env.token("METRICS_TOKEN")
+METRICS_ALLOWED_NETWORKS = env.networks("METRICS_ALLOWED_NETWORKS")
+
 # --- Language, time, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -28,6 +28,7 @@ def note(
     *,
     now: datetime,
     address: str = "",
+    words: str = "",
     every: timedelta = timedelta(0),
     lapses_after: timedelta | None = None,
 ) -> None:
@@ -39,7 +40,13 @@ def note(
     since = known.since if known and goes_on else now
     with transaction.atomic():
         SiteFact.objects.update_or_create(
-            name=name, defaults={"since": since, "at": max(now, since), "address": address}
+            name=name,
+            defaults={
+                "since": since,
+                "at": max(now, since),
+                "address": address,
+                "words": words[:300],
+            },
         )
 
 

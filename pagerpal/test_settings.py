@@ -6,6 +6,7 @@ import tempfile
 OURS = (
     *("NTFY_", "SMTP_", "TWILIO_", "INFOBIP_", "SMS_", "WHATSAPP_", "PHONE_"),
     *("INBOUND_", "OUTBOUND_", "IMAP_", "PAGERPAL_", "NOTIFICATION_", "ESCALATION_"),
+    *("HEARTBEAT_", "METRICS_", "LOG_"),
 )
 for _name in os.environ.keys() - {"PAGERPAL_FAULT_ROUNDS", "PAGERPAL_FAULT_KILLS"}:
     if _name.startswith(OURS):

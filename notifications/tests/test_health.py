@@ -45,6 +45,7 @@ def test_a_lease_that_nobody_resets_is_trouble() -> None:
 
 def test_it_is_trouble_when_no_provider_in_use_answers(settings: Any) -> None:
     settings.NOTIFICATION_SENDING_ENABLED = True
+    settings.SMTP_HOST, settings.SMTP_FROM = "mail.example.org", "pager@example.org"
     make_user(email=True)
     ProviderState.objects.create(provider="ntfy", timeouts=3, probe_at=NOON)
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
 from incidents.models import Incident
-from notifications.models import Notification
+from notifications.models import Notification, ProviderState
 from pagerpal import health, migrating
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.testing import NOON, make_incident, make_user, minutes, seconds
@@ -220,3 +220,103 @@ def test_the_verdict_of_an_idle_house_asks_few_questions(
 
     with django_assert_max_num_queries(15):
         health.verdict(NOON)
+
+
+def refused(pk: int, state: str = "failed", **fields: Any) -> None:
+    Notification.objects.filter(pk=pk).update(
+        state=state, attempts=3, first_tried_at=NOON, settled_at=NOON, **fields
+    )
+
+
+def make_it_late(settings: Any) -> None:
+    a_message(NOON)
+
+
+def make_it_lapse(settings: Any) -> None:
+    Notification.objects.filter(pk=a_message(NOON).pk).update(state="sending", lease_until=NOON)
+
+
+def make_a_step_late(settings: Any) -> None:
+    make_incident(now=NOON)
+
+
+def make_a_plan_fail(settings: Any) -> None:
+    make_incident(now=NOON, escalate_at=NOON + minutes(60), planning_failed_at=NOON)
+
+
+def let_nobody_carry_mail(settings: Any) -> None:
+    settings.SMTP_HOST = ""
+    make_user(ntfy=False, email=True)
+
+
+def silence_every_provider(settings: Any) -> None:
+    make_user()
+    ProviderState.objects.create(provider="ntfy", timeouts=3, probe_at=NOON)
+
+
+def refuse_everything(settings: Any) -> None:
+    refused(a_message(NOON + minutes(1)).pk)
+
+
+def break_off_again_and_again(settings: Any) -> None:
+    row = a_message(NOON + minutes(1))
+    Notification.objects.filter(pk=row.pk).update(
+        attempts=3, first_tried_at=NOON, due_at=NOON + minutes(9)
+    )
+
+
+def fill_the_disk(settings: Any) -> None:
+    settings.DATA_DIR = "/proc"  # where not a byte is free
+
+
+def stop_the_worker(settings: Any) -> None:
+    WorkerHeartbeat.objects.update(beat_at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (make_it_late, "Nobody sends what is due"),
+        (make_it_lapse, "A worker has died"),
+        (make_a_step_late, "Escalation is behind"),
+        (make_a_plan_fail, "Planning failed"),
+        (let_nobody_carry_mail, "No message can go out: set SMTP_HOST"),
+        (silence_every_provider, "No provider answers: ntfy."),
+        (refuse_everything, "No provider takes anything: 1 message tried"),
+        (break_off_again_and_again, "No provider takes anything: 1 message tried"),
+        (fill_the_disk, "The disk is full: 0 MB"),
+        (stop_the_worker, "No worker is alive"),
+    ],
+)
+def test_whatever_keeps_a_page_back_is_said_within_two_minutes(
+    happens: Any, says: str, settings: Any
+) -> None:
+    later = NOON + minutes(2) + seconds(1)
+    a_worker(later)
+    happens(settings)
+    if happens is fill_the_disk and connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's disk is not ours")
+    Notification.objects.update(created_at=NOON)
+
+    found = health.verdict(later)
+
+    assert [one for one in found.troubles if one.startswith(says)], found.troubles
+
+
+def test_one_message_that_is_taken_ends_the_doubt_about_providers() -> None:
+    a_worker()
+    row = a_message(NOON + minutes(5))
+    refused(row.pk, created_at=NOON)
+    assert not health.verdict(NOON).ok
+
+    refused(row.pk, "sent")
+
+    assert health.verdict(NOON).ok
+
+
+def test_an_hour_without_a_try_ends_it_too() -> None:
+    refused(a_message(NOON).pk)
+    Notification.objects.update(created_at=NOON)
+    a_worker(NOON + minutes(61))
+
+    assert health.verdict(NOON + minutes(61)).ok

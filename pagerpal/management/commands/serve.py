@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from gunicorn.app.wsgiapp import WSGIApplication
 
 from alertsources.mail import liveness
-from pagerpal import first_run, logs, migrating, warming
+from pagerpal import first_run, logs, migrating, outgoing, warming
 from pagerpal.supervisor import Program, Supervisor
 from pagerpal.worker import Worker
 
@@ -47,6 +47,7 @@ class Command(BaseCommand):
         self.say(self.welcome(programs))
         with suppress(OSError):  # whitenoise warns of a missing folder; a checkout needs none
             settings.STATIC_ROOT.mkdir(exist_ok=True)
+        outgoing.web_is_here = "web" in programs
         warming.warm(web="web" in programs)
         Supervisor([Program(name, MAINS[name]) for name in programs]).run()
 
