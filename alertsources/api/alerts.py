@@ -37,7 +37,7 @@ class AlertOut(Schema):
     is_test: bool
 
 
-class Hours(Body):
+class SilenceFor(Body):
     hours: Literal[1, 2, 8, 24]
 
 
@@ -48,7 +48,7 @@ def list_alerts(request: HttpRequest, pk: Id, asked: Query[Listing]) -> Any:
 
 
 @router.post("/{int:pk}/silence", response={201: SilenceOut}, summary="Mute new alerts like its")
-def silence(request: HttpRequest, pk: Id, body: Hours) -> Any:
+def silence(request: HttpRequest, pk: Id, body: SilenceFor) -> Any:
     """For some hours; the incident itself pages on."""
     user, now = person(request), timezone.now()
     incident = incident_of(user, pk)

@@ -72,16 +72,21 @@ NEW = {
                     "required": ["reason"],
                     "properties": {
                         "reason": {"type": "string"},
-                        "team": {"type": ["string", "integer", "null"]},
-                        "source": {"type": ["string", "integer", "null"]},
+                        "team": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                        "source": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
                         "severities": {"type": "array", "items": {"type": "string"}},
                         "severity": {"type": "string"},
-                        "labels": {"type": ["object", "array"]},
+                        "labels": {
+                            "anyOf": [
+                                {"type": "object", "additionalProperties": {"type": "string"}},
+                                {"type": "array", "items": {"type": "object"}},
+                            ]
+                        },
                         "title": {"type": "string"},
                         "starts_at": {"type": "string"},
                         "ends_at": {"type": "string"},
                         "minutes": {"type": "integer", "minimum": 1, "maximum": 525600},
-                        "weekly": {"type": ["object", "null"]},
+                        "weekly": {"type": "object"},
                     },
                 }
             }

@@ -158,21 +158,21 @@ class Trial(Body):
     runs_policy: bool = Field(False, description="Left out: it pages you only.")
 
 
-class Taken(Said):
+class TakenIn(Said):
     incidents: list[int]
 
 
-class Part(Schema):
+class SetUpPart(Schema):
     text: str
     is_snippet: bool
 
 
 class SetUp(Schema):
-    parts: list[Part]
+    parts: list[SetUpPart]
     shell_line: str
 
 
-class MessageOut(Schema):
+class ReceivedOut(Schema):
     id: int
     received_at: datetime
     content_type: str
@@ -183,7 +183,7 @@ class MessageOut(Schema):
     reprocessed_from: int | None
 
 
-class MessageWhole(MessageOut):
+class ReceivedWhole(ReceivedOut):
     body: str
     rules: list[str] = Field(description="What the routing rules make of it now.")
 
@@ -208,22 +208,22 @@ class Trying(Body):
     message: Id | None = Field(None, description="One that came; left out: the last one.")
 
 
-class Row(Schema):
+class ReadRow(Schema):
     label: str
     text: str
     origin: str
     trouble: str
 
 
-class PreviewOut(Schema):
+class MappingPreview(Schema):
     body: str
-    alerts: list[list[Row]]
+    alerts: list[list[ReadRow]]
     shape: str
     trouble: str
     more: int
 
 
-class RuleOut(Schema):
+class RoutingRuleOut(Schema):
     id: int
     is_active: bool
     labels: list[str]
@@ -240,11 +240,11 @@ class RuleOut(Schema):
     in_words: str
 
 
-class Rules(Schema):
-    items: list[RuleOut]
+class RoutingRules(Schema):
+    items: list[RoutingRuleOut]
 
 
-class RuleIn(Body):
+class RoutingRuleIn(Body):
     id: Id | None = None
     is_active: bool = UNSET
     labels: Annotated[list[Line], Field(max_length=50)] = Field(
@@ -262,8 +262,8 @@ class RuleIn(Body):
     wait_minutes: Minutes | None = None
 
 
-class RulesIn(Body):
-    items: Annotated[list[RuleIn], Field(max_length=100)]
+class RoutingRulesIn(Body):
+    items: Annotated[list[RoutingRuleIn], Field(max_length=100)]
 
 
 @router.get("", response=Page[Standing], summary="List alert sources")
@@ -336,7 +336,7 @@ def switch(request: HttpRequest, pk: Id, body: Switch) -> Any:
     return {"changed": bool(changed), "text": f"{source.name} is switched {word}."}
 
 
-@router.post("/{int:pk}/test", response=Taken, summary="Send a test alert")
+@router.post("/{int:pk}/test", response=TakenIn, summary="Send a test alert")
 def try_source(request: HttpRequest, pk: Id, body: Trial) -> Any:
     source = sight.changeable(request, pk)
     now = timezone.now()
@@ -371,13 +371,13 @@ def set_up_text(request: HttpRequest, pk: Id) -> Any:
     }
 
 
-@router.get("/{int:pk}/messages", response=Page[MessageOut], summary="What it sent, newest first")
+@router.get("/{int:pk}/messages", response=Page[ReceivedOut], summary="What it sent, newest first")
 def list_messages(request: HttpRequest, pk: Id, asked: Query[Listing]) -> Any:
     found = sight.visible(request, pk).payloads.defer("body")
     return page(found, asked, lambda row: _message(row, request), newest=True)
 
 
-@router.get("/{int:pk}/messages/{int:message}", response=MessageWhole, summary="Show a message")
+@router.get("/{int:pk}/messages/{int:message}", response=ReceivedWhole, summary="Show a message")
 def show_message(request: HttpRequest, pk: Id, message: Id) -> Any:
     payload = one(sight.visible(request, pk).payloads.all(), message, "message")
     explained = routing.explain(payload, now=timezone.now())
@@ -389,7 +389,7 @@ def show_message(request: HttpRequest, pk: Id, message: Id) -> Any:
 
 
 @router.post(
-    "/{int:pk}/messages/{int:message}/reprocess", response=Taken, summary="Take it in again"
+    "/{int:pk}/messages/{int:message}/reprocess", response=TakenIn, summary="Take it in again"
 )
 def take_again(request: HttpRequest, pk: Id, message: Id) -> Any:
     """It may open, join and resolve incidents, and page, as the sender's own message would."""
@@ -416,7 +416,9 @@ def change_mapping(request: HttpRequest, pk: Id, body: Reading) -> Any:
     return _mapping(AlertSource.objects.get(pk=pk))
 
 
-@router.post("/{int:pk}/mapping/preview", response=PreviewOut, summary="What a mapping would read")
+@router.post(
+    "/{int:pk}/mapping/preview", response=MappingPreview, summary="What a mapping would read"
+)
 def preview_mapping(request: HttpRequest, pk: Id, body: Trying) -> Any:
     """Of a message that came; nothing is stored, nobody is paged."""
     source = _any_json(request, pk)
@@ -436,13 +438,13 @@ def preview_mapping(request: HttpRequest, pk: Id, body: Trying) -> Any:
     }
 
 
-@router.get("/{int:pk}/rules", response=Rules, summary="Its routing rules, in their order")
+@router.get("/{int:pk}/rules", response=RoutingRules, summary="Its routing rules, in their order")
 def list_rules(request: HttpRequest, pk: Id) -> Any:
     return _rules(sight.visible(request, pk))
 
 
-@router.put("/{int:pk}/rules", response=Rules, summary="Set its routing rules")
-def change_rules(request: HttpRequest, pk: Id, body: RulesIn) -> Any:
+@router.put("/{int:pk}/rules", response=RoutingRules, summary="Set its routing rules")
+def change_rules(request: HttpRequest, pk: Id, body: RoutingRulesIn) -> Any:
     """All of them in their order; one whose `id` is not named goes."""
     source = sight.changeable(request, pk)
     rows = [_rule_fields(place, rule) for place, rule in enumerate(body.items)]
@@ -472,7 +474,7 @@ def _checked(body: Reading) -> dict[str, Any]:
     return stored
 
 
-def _rule_fields(place: int, rule: RuleIn) -> Mapping[str, Any]:
+def _rule_fields(place: int, rule: RoutingRuleIn) -> Mapping[str, Any]:
     given = {**rule.given(), "position": place}
     if "labels" in given:
         given["labels"] = "\n".join(given["labels"])

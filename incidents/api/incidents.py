@@ -57,19 +57,19 @@ class IncidentOut(Schema):
     url: str
 
 
-class CallOut(Schema):
+class NextCall(Schema):
     at: datetime
     who: list[str]
     label: str
 
 
-class Whole(IncidentOut):
+class IncidentWhole(IncidentOut):
     detail: str
     labels: dict[str, Any]
     links: list[dict[str, str]]
     policy: Named | None
     paging: list[str] = Field(description="Whom it calls now.")
-    next: list[CallOut] = Field(description="Whom it calls next, if nobody answers.")
+    next: list[NextCall] = Field(description="Whom it calls next, if nobody answers.")
     acts: list[str] = Field(description="What makes sense now, and you may do.")
 
 
@@ -82,7 +82,7 @@ class EntryOut(Schema):
     via: str
 
 
-class Told(Schema):
+class ToldLine(Schema):
     id: int
     channel: str
     address: str
@@ -95,14 +95,14 @@ class Told(Schema):
 
 class Recipient(Schema):
     who: str
-    messages: list[Told]
+    messages: list[ToldLine]
 
 
 class Deliveries(Schema):
     items: list[Recipient]
 
 
-class Which(Listing):
+class IncidentsAsked(Listing):
     show: Literal["open", "mine", "resolved", "all"] = "open"
     team: Line = ""
     severity: Line = ""
@@ -123,7 +123,7 @@ class IncidentNew(Body):
 
 
 @router.get("", response=Page[IncidentOut], summary="List incidents")
-def list_incidents(request: HttpRequest, asked: Query[Which]) -> Any:
+def list_incidents(request: HttpRequest, asked: Query[IncidentsAsked]) -> Any:
     """Open ones first, by urgency; the others from the newest on."""
     user = person(request)
     filters = read(user, asked)
@@ -161,7 +161,7 @@ def read(user: User, asked: Any) -> asking.Asked:
     return filters
 
 
-@router.post("", response={200: Whole, 201: Whole}, summary="Raise an incident")
+@router.post("", response={200: IncidentWhole, 201: IncidentWhole}, summary="Raise an incident")
 def raise_incident(request: HttpRequest, body: IncidentNew) -> Any:
     user, now = person(request), timezone.now()
     teams = list(raising.teams_for(user))
@@ -189,7 +189,7 @@ def raise_incident(request: HttpRequest, body: IncidentNew) -> Any:
     return Status(201 if moved.changed else 200, whole(incident_of(user, moved.incident.pk), user))
 
 
-@router.get("/{int:pk}", response=Whole, summary="Show an incident")
+@router.get("/{int:pk}", response=IncidentWhole, summary="Show an incident")
 def show_incident(request: HttpRequest, pk: Id) -> Any:
     user = person(request)
     return whole(incident_of(user, pk), user)

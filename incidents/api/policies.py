@@ -89,7 +89,7 @@ class PolicyNew(PolicyChange):
     name: Line
 
 
-class CallOut(Schema):
+class PredictedCall(Schema):
     at: datetime
     who: list[str]
     label: str
@@ -99,7 +99,7 @@ class CallOut(Schema):
 class Prediction(Schema):
     urgency: str
     summary: str
-    calls: list[CallOut]
+    calls: list[PredictedCall]
     reasons: list[str]
 
 

@@ -59,14 +59,14 @@ class EventOut(Schema):
     text: str
 
 
-class Whole(NotificationOut):
+class NotificationWhole(NotificationOut):
     title: str
     text: str
     answer_url: str | None
     events: list[EventOut]
 
 
-class Which(Listing):
+class NotificationsAsked(Listing):
     state: Literal["", "pending", "sending", "sent", "delivered", "failed", "cancelled", "held"] = (
         ""
     )
@@ -77,7 +77,7 @@ class Which(Listing):
 
 
 @router.get("", response=Page[NotificationOut], summary="List notifications")
-def list_notifications(request: HttpRequest, asked: Query[Which]) -> Any:
+def list_notifications(request: HttpRequest, asked: Query[NotificationsAsked]) -> Any:
     """Admins see all, leads those about their teams, everybody those to themselves."""
     found = notifications_shown(person(request))
     for name in ("state", "channel", "team", "user"):
@@ -88,7 +88,7 @@ def list_notifications(request: HttpRequest, asked: Query[Which]) -> Any:
     return page(found, asked, shown, newest=True)
 
 
-@router.get("/{int:pk}", response=Whole, summary="Show a notification")
+@router.get("/{int:pk}", response=NotificationWhole, summary="Show a notification")
 def show_notification(request: HttpRequest, pk: Id) -> Any:
     user = person(request)
     row = one(notifications_shown(user), pk, "notification")

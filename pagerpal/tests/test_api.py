@@ -427,3 +427,21 @@ def test_nothing_of_it_is_loaded_before_the_first_call() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_no_two_shapes_share_a_name() -> None:
+    """The document would hold one of them only."""
+    from ninja import Schema
+
+    from pagerpal.api import assembly
+
+    def below(kind: type) -> Iterator[type]:
+        for one in type.__subclasses__(kind):
+            yield one
+            yield from below(one)
+
+    ours = [one for one in below(Schema) if ".api." in one.__module__ and "[" not in one.__name__]
+    names = [one.__name__ for one in set(ours)]
+
+    assert assembly.document()
+    assert sorted(names) == sorted(set(names))

@@ -57,14 +57,14 @@ class CoverNew(Body):
     ends_at: Moment
 
 
-class Which(Listing):
+class OverridesAsked(Listing):
     team: Id | None = None
     rotation: Id | None = None
     when: Literal["now", "upcoming", "past", "all"] = "all"
 
 
 @router.get("", response=Page[CoverOut], summary="List overrides")
-def list_covers(request: HttpRequest, asked: Query[Which]) -> Any:
+def list_covers(request: HttpRequest, asked: Query[OverridesAsked]) -> Any:
     found, now = covers_shown(person(request)), timezone.now()
     if asked.team:
         found = found.filter(rotation__team=asked.team)
