@@ -436,7 +436,8 @@ def test_no_two_shapes_share_a_name() -> None:
     from pagerpal.api import assembly
 
     def below(kind: type) -> Iterator[type]:
-        for one in type.__subclasses__(kind):
+        found: list[type] = kind.__subclasses__()
+        for one in found:
             yield one
             yield from below(one)
 
