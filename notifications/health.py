@@ -85,6 +85,4 @@ def _refused_everywhere(now: datetime) -> list[str]:
         return []
     # Anybody may read this: a provider's words may name addresses.
     tried = _count(len(failed))
-    return [
-        f"No provider takes anything: {tried} tried within the hour, in vain; /settings says why."
-    ]
+    return [f"No provider takes anything: {tried} tried lately, in vain; /settings says why."]

@@ -26,10 +26,10 @@ class RequestIds:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         name = _of_proxy(request) or secrets.token_hex(8)
         request.request_id = name  # type: ignore[attr-defined]
-        about.thread.set("")
         token = about.request_id.set(name)
         try:
-            response = self.get_response(request)
+            with about.about(""):  # `process_view` says more
+                response = self.get_response(request)
         finally:
             about.request_id.reset(token)
         response[HEADER] = name
