@@ -36,7 +36,7 @@ def forget(now: datetime) -> int:
     for source in AlertSource.objects.only("pk", "keep_days").order_by("pk"):
         before = now - timedelta(days=source.keep_days)
         while pks := _too_old(source, before):
-            if _is_anything_due(now) or time.monotonic() - begun > TAKE_FOR:
+            if is_anything_due(now) or time.monotonic() - begun > TAKE_FOR:
                 return deleted
             with turn():
                 repeat_on_conflict(partial(_delete, pks))
@@ -44,7 +44,8 @@ def forget(now: datetime) -> int:
     return deleted
 
 
-def _is_anything_due(now: datetime) -> bool:
+def is_anything_due(now: datetime) -> bool:
+    """Whether somebody may be waiting for a page: then nothing is tidied up."""
     return bool(
         engine.count_due(now, most=1)
         or outbox.has_due(now, most=1)

@@ -35,5 +35,5 @@ def look_again() -> None:
 
 
 def look_around() -> None:
-    """Do what nothing but the time calls for, on this floor and below."""
+    """Do what nothing but the time calls for, on this floor and below; asked by older workers."""
     rounds.make(JOBS, timezone.now())

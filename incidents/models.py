@@ -510,6 +510,8 @@ class Round(models.Model):
 
     name = models.CharField(max_length=24, unique=True)
     next_at = models.DateTimeField()
+    # The last row that it has looked at, where it looks at a whole table piece by piece.
+    reached = models.BigIntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return self.name

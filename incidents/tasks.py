@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from incidents import engine, gaps, handovers
 from incidents.rounds import Job
-from notifications import dispatch, inbound, outbox, receipts, reminders
+from notifications import dispatch, outbox, receipts, reminders
 from notifications.kicks import SEND_DUE, kick
 from schedules import records
 from schedules.turns import turn
@@ -29,7 +29,6 @@ JOBS = (
     Job("handovers", SOON, handovers.tell),
     Job("receipts", SOON, receipts.ask_soon),
     Job("gaps", timedelta(minutes=10), gaps.tell_leads),
-    Job("inbound", timedelta(hours=1), inbound.forget),
 )
 
 

@@ -63,10 +63,10 @@ def receive(messages: Iterable[Heard], *, now: datetime) -> int:
     return handled
 
 
-def forget(now: datetime) -> None:
-    """Delete what is old; not the last word on whether an address may be used."""
+def forgettable(now: datetime) -> models.QuerySet[InboundMessage]:
+    """What is old; not the last word on whether an address may be used."""
     old = InboundMessage.objects.filter(received_at__lt=now - KEPT_FOR)
-    old.exclude(act__in=(replies.STOP, replies.START)).delete()
+    return old.exclude(act__in=(replies.STOP, replies.START))
 
 
 def _receive(heard: Heard, now: datetime) -> bool:

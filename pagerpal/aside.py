@@ -13,9 +13,8 @@ from typing import NoReturn
 from django.db import connections
 from django.utils import timezone
 
-from alertsources import tasks
 from incidents import rounds
-from pagerpal import outgoing
+from pagerpal import outgoing, tasks
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,7 @@
 """The rows of the wiring: workers that are alive, sign-ins and what guards them."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -185,6 +187,8 @@ class GivenAnswer(models.Model):
     # The answer holds a secret: it is locked with the key, which is not stored.
     is_locked = models.BooleanField(default=False)
     at = models.DateTimeField(default=timezone.now)
+
+    KEPT = timedelta(hours=24)
 
     class Meta:
         indexes = [models.Index(fields=["at"])]

@@ -291,6 +291,12 @@ if HEARTBEAT_FAIL_URL and not HEARTBEAT_URL:
 METRICS_TOKEN = env.token("METRICS_TOKEN")
 METRICS_ALLOWED_NETWORKS = env.networks("METRICS_ALLOWED_NETWORKS")
 
+# --- What is kept, and for how long ---------------------------------------------------------------
+# Counted from the end of an incident; of one that is open everything stays. Raw messages of
+# monitors are kept as long as their source says.
+KEEP_TIMELINE_DAYS = env.integer("KEEP_TIMELINE_DAYS", 365, least=30, most=36_500)
+KEEP_MESSAGES_DAYS = env.integer("KEEP_MESSAGES_DAYS", 180, least=30, most=36_500)
+
 # --- Language, time, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True

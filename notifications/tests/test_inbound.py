@@ -302,11 +302,11 @@ def test_what_comes_too_late_does_nothing(alice: User, upstairs: Upstairs) -> No
 def test_old_messages_are_forgotten_but_not_whether_somebody_wants_none(alice: User) -> None:
     take("what?", "STOP")
 
-    inbound.forget(NOON + inbound.KEPT_FOR)
-    assert InboundMessage.objects.count() == 2
-    inbound.forget(NOON + inbound.KEPT_FOR + minutes(1))
+    at_first = inbound.forgettable(NOON + inbound.KEPT_FOR)
+    later = inbound.forgettable(NOON + inbound.KEPT_FOR + minutes(1))
 
-    assert [row.act for row in InboundMessage.objects.all()] == ["stop"]
+    assert not at_first.exists()
+    assert [row.text for row in later] == ["what?"]
 
 
 # --- STOP ----------------------------------------------------------------------------------------

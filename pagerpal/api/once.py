@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -20,7 +20,7 @@ from pagerpal.models import GivenAnswer
 from schedules.api.problems import HOLDS_SECRET, Problem
 from schedules.models import User
 
-KEPT = timedelta(hours=24)
+KEPT = GivenAnswer.KEPT
 LONGEST = 255
 REPLAYED = "Idempotent-Replayed"
 ANOTHER = "This Idempotency-Key was used for another call within the last 24 hours."
@@ -73,12 +73,6 @@ def _again(row: GivenAnswer, key: str, body: str) -> HttpResponse:
     response = HttpResponse(text, status=row.status, content_type="application/json")
     response[REPLAYED] = "true"
     return response
-
-
-def forget_old(*, now: datetime) -> int:
-    """Answers older than a day go."""
-    gone, _ = GivenAnswer.objects.filter(at__lt=now - KEPT).delete()
-    return gone
 
 
 def _hashed(text: str) -> str:

@@ -7,9 +7,8 @@ import traceback
 
 import pytest
 
-from alertsources import tasks
 from incidents.models import Round
-from pagerpal import aside
+from pagerpal import aside, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

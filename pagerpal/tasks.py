@@ -1,0 +1,23 @@
+"""The rounds of the whole house, on top of those of the floors below; made by `aside`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from alertsources import tasks as below
+from incidents import rounds
+from incidents.rounds import Job
+from pagerpal import forgetting
+
+JOBS = (
+    *below.JOBS,
+    Job("history", timedelta(minutes=1), forgetting.forget),
+    Job("history anew", timedelta(days=1), forgetting.start_anew),
+)
+
+
+def look_around() -> None:
+    """Do what nothing but the time calls for."""
+    rounds.make(JOBS, timezone.now())
