@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from pagerpal import attention, permissions
+from pagerpal import admin_home, permissions
 
 
 class PagerPalAdminSite(admin.AdminSite):
@@ -23,15 +23,6 @@ class PagerPalAdminSite(admin.AdminSite):
     site_title = "PagerPal admin"
     index_title = "Set up"
     empty_value_display = "none"
-    sections = (
-        "incidents",
-        "schedules",
-        "alertsources",
-        "notifications",
-        "pagerpal",
-        "auth",
-        "django_q",
-    )
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Every model with the rules of `permissions` before its own."""
@@ -59,13 +50,13 @@ class PagerPalAdminSite(admin.AdminSite):
         return redirect("account")
 
     def get_app_list(self, request: Any, app_label: str | None = None) -> list[Any]:
-        order = {label: place for place, label in enumerate(self.sections)}
         found = super().get_app_list(request, app_label)
-        return sorted(found, key=lambda app: order.get(app["app_label"], len(order)))
+        if app_label is not None:
+            return found
+        return admin_home.in_sections(found, reverse("admin:index"))
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        now = timezone.now()
-        found = attention.of(request.user, now)  # type: ignore[arg-type]
-        return super().index(request, {"attention": found, "now": now, **(extra_context or {})})
+        found = admin_home.blocks(request.user, timezone.now())  # type: ignore[arg-type]
+        return super().index(request, {**found, **(extra_context or {})})

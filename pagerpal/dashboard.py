@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,9 +19,10 @@ from incidents.list_views import last_closed, rows
 from incidents.models import Incident, IncidentQuerySet
 from pagerpal import attention, checklist, health
 from pagerpal.models import WorkerHeartbeat
-from schedules import sight, troubles
-from schedules.duty import Duty, duties_at, with_troubles
-from schedules.models import Rotation, User
+from pagerpal.on_duty import on_duty
+from schedules import troubles
+from schedules.duty import Duty
+from schedules.models import User
 from schedules.sight import teams_of
 
 # The list has the rest.
@@ -95,17 +95,6 @@ def _tasks(user: User, now: datetime) -> list[checklist.Line]:
 def _of_last_days(user: User, now: datetime) -> IncidentQuerySet:
     since = now - timedelta(days=LAST_DAYS)
     return figures.counted(Incident.objects.visible_to(user)).filter(opened_at__gte=since)
-
-
-def on_duty(user: User, now: datetime) -> list[Duty]:
-    """Who would be paged now, and who after that, in the rotations of this person's teams.
-
-    And in whatever other team they take turns or cover: whoever is on call must see it here.
-    """
-    theirs = Q(team__in=teams_of(user)) | sight.has_turns(user, since=now)
-    rotations = Rotation.objects.filter(theirs, is_active=True, team__is_active=True)
-    duties = duties_at(rotations.select_related("team"), now)
-    return with_troubles(duties, troubles.of_people(duty.person for duty in duties))
 
 
 def _last_beat() -> datetime | None:

@@ -9,10 +9,18 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
-from pagerpal.testing import NOON, make_admin
-from schedules.models import Override
+from pagerpal.testing import (
+    NOON,
+    make_admin,
+    make_channel,
+    make_incident,
+    make_rotation,
+    make_team,
+    make_user,
+)
+from schedules.models import Override, Team
 
 pytestmark = pytest.mark.django_db
 
@@ -53,3 +61,45 @@ def test_every_field_that_can_be_edited_says_what_it_does(
         }
 
     assert not silent, "say in `help_text` what each of them does"
+
+
+def test_the_first_page_names_who_is_on_call_what_is_open_and_what_needs_attention(
+    client: Client,
+) -> None:
+    alice = make_user("alice")
+    team = make_team("Platform", alice)
+    make_rotation(team, alice)
+    make_rotation(team, name="second")
+    incident = make_incident(team, title="Disk full on db-6")
+    make_channel(team, is_on=False, off_reason="30 Nov: it is gone")
+    client.force_login(make_admin())
+
+    text = " ".join(client.get("/admin/").content.decode().split())
+
+    assert "<strong><bdi>alice</bdi></strong>" in text
+    assert '<strong class="gap">nobody</strong>' in text
+    assert f"#{incident.pk} <bdi>Disk full on db-6</bdi>" in text
+    assert "it is gone" in text
+    assert "No worker has ever run here" in text
+    assert "they have not shown yet that messages arrive there" in text
+
+
+def test_the_sections_stand_in_the_order_of_the_work(request_of_admin: HttpRequest) -> None:
+    found = admin.site.get_app_list(request_of_admin)
+
+    names = ["Incidents", "Schedules", "Alert sources", "People", "System"]
+    assert [one["name"] for one in found] == names
+    assert sum(len(one["models"]) for one in found) == len(admin.site._registry)
+
+
+def test_the_first_page_costs_the_same_beside_many_teams(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    client.force_login(make_admin())
+    for number in range(12):
+        alice = make_user(f"alice{number}")
+        make_rotation(make_team(f"team {number}", alice), alice)
+        make_incident(Team.objects.latest("pk"))
+
+    with django_assert_max_num_queries(60):
+        client.get("/admin/")
