@@ -93,6 +93,7 @@ def test_keys_alone_lead_from_the_login_to_the_end(
                 return
         raise AssertionError(f"no key leads to {name!r}")
 
+    page.locator("input:focus").wait_for()
     page.keyboard.type(alice.email)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -141,3 +142,28 @@ def test_keys_walk_the_list_search_it_and_name_themselves(
     assert walked == ["newer", "older", "older", "newer"]
     assert named.startswith("Keys:")
     assert newer.pk
+
+
+def test_a_phone_shows_what_is_open_before_who_is_on_call(
+    visit: Visit, alice: User, team: Team
+) -> None:
+    make_incident(team)
+    page = visit("/", alice)
+
+    headings = page.locator("h2").all_inner_texts()
+
+    assert headings.index("Open incidents 1") < headings.index("On call now")
+
+
+def test_paper_gets_the_incident_without_buttons_and_in_black(
+    visit: Visit, alice: User, team: Team
+) -> None:
+    link = {"label": "Runbook", "url": "https://runbooks.example.com/disk"}
+    incident = make_incident(team, links=[link])
+    page = visit(f"/incidents/{incident.pk}", alice, color_scheme="dark")
+
+    page.emulate_media(media="print")
+
+    assert page.locator("button:visible, a.button:visible").count() == 0
+    colour = "getComputedStyle(document.querySelector('.links a')).color"
+    assert page.evaluate(colour) == "rgb(0, 0, 0)"
