@@ -61,6 +61,8 @@ def test_from_make_run_to_an_acknowledged_page(new_site: Site, browser: Browser)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("You are on call for").wait_for()
     page.set_viewport_size(DESK)
+    page.get_by_text("Hide this list").click()
+    page.get_by_text("Hide this list").wait_for(state="hidden")
     picture(page, "dashboard")
     page.set_viewport_size(PHONE)
 
