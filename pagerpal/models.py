@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from schedules.models import Team
+from schedules.recorded import Recorded, Recording
 
 
 class WorkerHeartbeat(models.Model):
@@ -121,8 +122,15 @@ class RecoveryCode(models.Model):
         return f"recovery code of {self.user}"
 
 
-class TeamToken(models.Model):
+class TeamToken(Recorded):
     """A secret that a team shares: whoever has it sees and answers what is that team's."""
+
+    recording = Recording(
+        part_of="team",
+        team="team_id",
+        secret=frozenset({"token_hash"}),
+        without=frozenset({"made_at"}),
+    )
 
     team = models.OneToOneField(Team, on_delete=models.CASCADE, related_name="token")
     token_hash = models.CharField(max_length=64, unique=True)

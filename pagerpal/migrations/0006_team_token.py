@@ -25,5 +25,6 @@ class Migration(migrations.Migration):
                 ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='team_tokens', to=settings.AUTH_USER_MODEL)),
                 ('team', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='token', to='schedules.team')),
             ],
+            options={'abstract': False, 'base_manager_name': 'objects'},
         ),
     ]

@@ -17,7 +17,7 @@ from pagerpal.logs import mask
 from pagerpal.models import TeamToken
 from pagerpal.testing import make_incident, make_rotation, make_team, make_user
 from schedules import people
-from schedules.models import Membership, Team, User
+from schedules.models import Membership, SettingChange, Team, User
 
 pytestmark = pytest.mark.django_db
 NAME = configured.TEAM_COOKIE_NAME
@@ -165,6 +165,21 @@ def test_a_maker_who_comes_back_brings_no_token_back(team: Team, lena: User, gue
     User.objects.update(is_active=True)
 
     assert guest.get("/team").status_code == 403
+
+
+def test_who_made_and_ended_it_is_in_the_history_of_settings(
+    client: Client, team: Team, lena: User
+) -> None:
+    client.force_login(lena)
+    client.post(f"/teams/{team.pk}/token", {"days": 90})
+    client.post(f"/teams/{team.pk}/token", {"off": "1"})
+
+    found = SettingChange.objects.filter(model="pagerpal.teamtoken").order_by("pk")
+    assert [(one.actor, one.act, one.team) for one in found] == [
+        (lena, "added", team),
+        (lena, "removed", team),
+    ]
+    assert "not shown" in str(found[0].changes["token_hash"])
 
 
 def test_leaving_takes_the_cookie_away(guest: Client) -> None:
