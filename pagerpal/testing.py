@@ -125,6 +125,28 @@ def make_source(team: Team, *, key: str = "k" * 32, **fields: Any) -> AlertSourc
     return AlertSource.objects.create(team=team, key_hash=hashed(key), key_hint=key[-4:], **values)
 
 
+def call_api(
+    who: User | str | None, method: str, path: str, body: Any = None, **headers: str
+) -> Any:
+    """What /api/v1 answers a program of this person, or one with this token."""
+    import json
+
+    from django.test import Client
+    from django.utils import timezone
+
+    from pagerpal.api import tokens  # the models above load without it
+
+    if isinstance(who, User):
+        made = tokens.make(who, "test", scope="write", days=9, now=timezone.now())
+        who = made[1]
+    if who:
+        headers["Authorization"] = f"Bearer {who}"
+    text = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
+    client = Client(raise_request_exception=False)
+    kind = "application/json"
+    return client.generic(method, f"/api/v1/{path}", text, content_type=kind, headers=headers)
+
+
 def make_incident(team: Team | None = None, *, now: datetime = NOON, **fields: Any) -> Incident:
     """A row as lifecycle would have written it, in any state, without its history."""
     state = fields.get("state", "triggered")

@@ -17,6 +17,7 @@ from incidents.models import Incident
 from pagerpal.api import once, rates, tokens
 from pagerpal.logs import mask
 from pagerpal.models import ApiToken, GivenAnswer
+from pagerpal.testing import call_api as call
 from pagerpal.testing import make_admin, make_incident, make_source, make_team, make_user
 from schedules import people
 from schedules.models import Team, User
@@ -44,16 +45,6 @@ def team(alice: User) -> Team:
 
 def token_for(user: User, scope: str = "write", days: int = 9) -> str:
     return tokens.make(user, "test", scope=scope, days=days, now=timezone.now())[1]
-
-
-def call(token: str | None, method: str, path: str, body: Any = None, **headers: str) -> Any:
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    data = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
-    client = Client(raise_request_exception=False)
-    return client.generic(
-        method, f"{ROOT}{path}", data, content_type="application/json", headers=headers
-    )
 
 
 def raised(team: Team, **fields: Any) -> dict[str, Any]:

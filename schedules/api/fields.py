@@ -138,7 +138,9 @@ def one(found: QuerySet[Row], pk: int, what: str) -> Row:
 
 def wrong(fields: Iterable[tuple[str, str]]) -> Problem:
     """422 with a sentence for each field."""
-    errors = [{"field": name, "message": text} for name, text in fields]
+    errors = [
+        {"field": "" if name == "__all__" else name, "message": text} for name, text in fields
+    ]
     first = errors[0] if errors else {"field": "", "message": "That is not possible."}
     where = f"{first['field']}: " if first["field"] else ""
     return Problem(422, f"{where}{first['message']}", errors=errors)
