@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from incidents.models import Incident
+from incidents.models import Incident, IncidentQuerySet
 
 
 def health(now: datetime) -> list[str]:
@@ -15,13 +15,25 @@ def health(now: datetime) -> list[str]:
     failed = Incident.objects.open().filter(planning_failed_at__isnull=False)
     if ids := list(failed.values_list("pk", flat=True)[:5]):
         troubles.append(f"Planning failed for {_numbers(ids)}: see the worker's log.")
-    # Two queries, as each has an index of its own, which no order must talk SQLite out of.
-    incidents = Incident.objects.order_by()
-    clockless = incidents.open().filter(_CLOCKLESS).values_list("pk", flat=True)
-    ticking = incidents.filter(_TICKING_THOUGH_ANSWERED).values_list("pk", flat=True)
-    if ids := sorted({*clockless[:5], *ticking[:5]}, reverse=True)[:5]:
+    if ids := violating():
         troubles.append(f"The escalation clock of {_numbers(ids)} contradicts its state.")
     return troubles
+
+
+def violating() -> list[int]:
+    """The newest incidents that no constraint of the database would have let in; at most 5."""
+    # Two queries, as each has an index of its own, which no order must talk SQLite out of.
+    found = [rows.values_list("pk", flat=True)[:5] for rows in _violations()]
+    return sorted({pk for pks in found for pk in pks}, reverse=True)[:5]
+
+
+def count_violations() -> int:
+    return sum(rows.count() for rows in _violations())
+
+
+def _violations() -> list[IncidentQuerySet]:
+    incidents = Incident.objects.order_by()
+    return [incidents.open().filter(_CLOCKLESS), incidents.filter(_TICKING_THOUGH_ANSWERED)]
 
 
 # What the database's own constraints forbid; a row that does it came in around them.

@@ -3,6 +3,11 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
+from pagerpal import light
+
+# This app comes first.
+light.load_queue_without_prometheus()
+
 
 class PagerPalConfig(AppConfig):
     name = "pagerpal"

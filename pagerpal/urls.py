@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from incidents.answer_all import answer_all
 from incidents.views import answer
 from notifications import hooks
-from pagerpal import access, account, health_views, second_step, team_pages
+from pagerpal import access, account, health_views, metrics_views, second_step, team_pages
 from pagerpal.api import docs
 from pagerpal.api.door import door
 from pagerpal.dashboard import dashboard
@@ -29,6 +29,7 @@ urlpatterns = [
     *team_pages.urlpatterns,
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
+    *metrics_views.urlpatterns,
     path("api/v1/docs", docs.docs, name="api-docs"),
     # All but the intake of alerts, which is above.
     re_path(r"^api/v1/?(?P<rest>.*)$", door, name="api"),

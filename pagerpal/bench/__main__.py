@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from pagerpal.bench import escalation, intake, messages, pages, paging, setting_up, tabs
+from pagerpal.bench import escalation, intake, messages, pages, paging, scrapes, setting_up, tabs
 from pagerpal.bench import schedules as bench_schedules
 from pagerpal.bench.site import ROOT, Figure, environment, throw_away_postgres
 
@@ -63,6 +63,7 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
         "bursts": lambda: intake.bursts(port),
         "beside": lambda: intake.beside(port, size),
         "escalation": lambda: escalation.measure(port, size),
+        "scrapes": lambda: scrapes.measure(size),
         "tabs": lambda: tabs.measure(port, size),
         "messages": lambda: messages.measure(port),
         "paging": lambda: paging.measure(port, size),
@@ -74,6 +75,7 @@ def of_one_database(label: str, server: str = "") -> None:
     parts = [("paging", os.environ.get("BENCH_ALERTS", "5000")), ("bursts", "0")]
     parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000")]
     parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20"), ("setup", "0")]
+    parts += [("scrapes", "1000000")]
     only = os.environ.get("BENCH_PARTS", " ".join(what for what, _ in parts)).split()
     for what, size in parts:
         if what not in only:

@@ -87,6 +87,7 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "api-docs": (PEOPLE, GET),
     "health": (ALL, GET),
     "health-live": (ALL, GET),
+    "metrics": (ALL, GET),  # from this machine; what else opens it has a test of its own
     "answer": (ALL, GET),  # the token says who it is
     "answer_all": (ALL, GET),  # the same
     "infobip-receipts": (ALL, POST),  # signed or with a token: refused without, whoever asks
