@@ -1,0 +1,44 @@
+"""A worker whose clock is an hour wrong."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from pagerpal.faults.house import House
+from pagerpal.faults.registry import fault
+
+
+@fault("worker one hour ahead, then right (faketime)", serves=False)
+def clock_ahead(house: House) -> None:
+    """Pages go out meanwhile; what it wrote must not hold up those that come after."""
+    _wrong(house, "+1h", nullcontext)
+
+
+@fault("worker one hour behind, then right (faketime)", serves=False)
+def clock_behind(house: House) -> None:
+    """To it nothing is due, which /health must say."""
+    _wrong(house, "-1h", house.blocked)
+
+
+def _wrong(house: House, offset: str, excuse: Callable[[], AbstractContextManager[None]]) -> None:
+    faketime = shutil.which("faketime")
+    if faketime is None:
+        house.troubles.append("faketime is not installed")
+        return
+    house.serve("web")
+    before = [faketime, "-m", "-f", offset]
+    steady = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    for _ in range(house.scale.times(5, least=1)):
+        worker = house.serve("worker", before=before, **steady)
+        with house.load():
+            with excuse():
+                time.sleep(house.scale.seconds(300, least=40))
+                house.stop(worker)
+            worker = house.serve("worker")
+            time.sleep(10)
+        house.tried += 1
+        house.stop(worker)
+    house.serve("worker")
