@@ -28,8 +28,8 @@ from alertsources import looking
 from alertsources.silences import LOOK_AGAIN
 from incidents import engine
 from incidents.models import Incident
-from notifications import dispatch, fetching, kicks, outbox
-from pagerpal import orphans, pulse, warming
+from notifications import claims, dispatch, fetching, kicks, outbox
+from pagerpal import fellows, orphans, pulse, warming
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.sqlite.base import WriteQueue
 
@@ -241,6 +241,7 @@ def _let_web_go_first() -> None:
 def _prepare_to_fork() -> None:
     """Load and share what the pool needs; fork safely: no open connection and one thread."""
     warming.warm(web=False)
+    claims.count_workers = fellows.count
     orphans.children_die_with_us()
     pulse.share()
     pre_execute.connect(_task_started, dispatch_uid="pagerpal")

@@ -16,7 +16,17 @@ import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from pagerpal.bench import escalation, intake, messages, pages, paging, scrapes, setting_up, tabs
+from pagerpal.bench import (
+    escalation,
+    intake,
+    messages,
+    pages,
+    paging,
+    scrapes,
+    setting_up,
+    several,
+    tabs,
+)
 from pagerpal.bench import schedules as bench_schedules
 from pagerpal.bench.site import ROOT, Figure, environment, throw_away_postgres
 
@@ -67,6 +77,8 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
         "tabs": lambda: tabs.measure(port, size),
         "messages": lambda: messages.measure(port),
         "paging": lambda: paging.measure(port, size),
+        "keeping": lambda: several.keeping(size),
+        "workers": several.measure,
     }
     return parts[what]()
 
@@ -76,6 +88,9 @@ def of_one_database(label: str, server: str = "") -> None:
     parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000")]
     parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20"), ("setup", "0")]
     parts += [("scrapes", "1000000")]
+    parts += [("keeping", str(several.OLD))]
+    if server:  # SQLite has one machine
+        parts += [("workers", "0")]
     only = os.environ.get("BENCH_PARTS", " ".join(what for what, _ in parts)).split()
     for what, size in parts:
         if what not in only:
