@@ -29,8 +29,8 @@ from pagerpal.models import GivenAnswer, SignIn, TryCount
 from schedules.transactions import repeat_on_conflict
 from schedules.turns import turn
 
-# In one transaction; and how many are looked at to find them. Measured: see docs/performance.md.
-MOST_ROWS, LOOK_AT = 100, 500
+# In one transaction; and how many are looked at to find them. `make bench` says what a batch takes.
+MOST_ROWS, LOOK_AT = 50, 500
 # No new batch is begun later than this after the first (seconds).
 TAKE_FOR = 1.0
 RESULTS_KEPT = timedelta(days=30)

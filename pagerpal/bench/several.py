@@ -106,7 +106,7 @@ def _make_due(number: int, prefix: str) -> None:
 
 # --- Tidying up ----------------------------------------------------------------------------------
 def keeping(size: int) -> list[Figure]:
-    """What one batch costs whoever waits for it, in a database full of what is too old."""
+    """How long one batch keeps other writers waiting, in a database full of what is too old."""
     prepare()
     _fill(size)
     figures = []
@@ -126,11 +126,10 @@ def _batches(name: str) -> list[float]:
     find = getattr(forgetting, name)
     took = []
     for _ in range(BATCHES):
-        now = timezone.now()
-        begun = time.monotonic()
-        batch = find(now)
+        batch = find(timezone.now())
         if not batch.looked_at:
             break
+        begun = time.monotonic()
         forgetting.take(batch)
         took.append(time.monotonic() - begun)
     return took
