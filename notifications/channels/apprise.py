@@ -34,6 +34,7 @@ class Apprise:
     address_label: ClassVar[str] = "Apprise URL"
     example_address: ClassVar[str] = "gotifys://push.example.org/A3f9xk2m47q"
     is_for_admins: ClassVar[bool] = True
+    extra: ClassVar[str] = "requirements-apprise.txt"
 
     def needs(self) -> list[str]:
         return [] if _is_installed() else ["the Python package apprise"]

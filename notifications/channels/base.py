@@ -118,7 +118,8 @@ class Kind(Protocol):
     It may say `is_for_people = False` or `is_for_teams = False`, and `is_for_admins = True` where
     only an admin may give it an address; `wakes = False` where a phone that sleeps stays silent,
     and `is_push = True` where it rings at once and is answered with one tap.
-    `suggest_address(name)` makes an address up, `hint()` says what to do to receive there.
+    `suggest_address(name)` makes an address up, `hint()` says what to do to receive there. `extra`
+    names the file of Python packages that it takes besides.
     """
 
     kind: ClassVar[str]
