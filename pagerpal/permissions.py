@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from pagerpal.history_pages import TellsHistory
 from pagerpal.labelled import Labels
+from pagerpal.switching_off import Goes
 from schedules import roles
 from schedules.models import Membership, User
 from schedules.roles import OF_TEAMS, SET_UP
@@ -118,7 +119,7 @@ class TeamsOnly(AnyModelAdmin):
 def guarded(admin_class: type[Any]) -> type[Any]:
     return type(
         admin_class.__name__,
-        (TeamsOnly, TellsHistory, Labels, admin_class),
+        (TeamsOnly, TellsHistory, Labels, Goes, admin_class),
         {"__module__": __name__},
     )
 

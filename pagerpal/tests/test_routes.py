@@ -174,22 +174,23 @@ ADMIN_PAGES: dict[str, tuple[frozenset[str], str]] = {
 }
 
 NOBODY: frozenset[str] = frozenset()
-# Model: who lists, who looks at one, who adds, who may ask to delete one.
+# Model: who lists, who looks at one, who adds, who may ask to delete one
+# (which for most is the page that offers to switch it off).
 ADMIN_MODELS: dict[str, tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]] = {
-    "schedules_user": (ANY_LEAD, LEADS, ADMINS, NOBODY),
-    "schedules_team": (ANY_LEAD, LEADS, ADMINS, NOBODY),
-    "schedules_rotation": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
+    "schedules_user": (ANY_LEAD, LEADS, ADMINS, ADMINS),
+    "schedules_team": (ANY_LEAD, LEADS, ADMINS, LEADS),
+    "schedules_rotation": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
     "schedules_override": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
     "schedules_settingchange": (ANY_LEAD, LEADS, NOBODY, NOBODY),
     "incidents_incident": (ANY_LEAD, LEADS, NOBODY, NOBODY),
     "incidents_escalationpolicy": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
-    "notifications_teamchannel": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
+    "notifications_teamchannel": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
     "notifications_notification": (ADMINS, ADMINS, NOBODY, NOBODY),
     "notifications_providerstate": (ADMINS, ADMINS, NOBODY, NOBODY),
     "notifications_inboundmessage": (ADMINS, ADMINS, NOBODY, NOBODY),
     "pagerpal_apitoken": (ADMINS, ADMINS, NOBODY, ADMINS),
     "notifications_inbox": (ADMINS, ADMINS, NOBODY, NOBODY),
-    "alertsources_alertsource": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
+    "alertsources_alertsource": (ANY_LEAD, LEADS, ANY_LEAD, LEADS),
     "alertsources_silence": (ANY_LEAD, LEADS, ANY_LEAD, NOBODY),
     "alertsources_alert": (ANY_LEAD, LEADS, NOBODY, NOBODY),
     "alertsources_receivedpayload": (ANY_LEAD, LEADS, NOBODY, NOBODY),
@@ -212,7 +213,6 @@ ADMIN_ACTIONS: dict[str, dict[str, frozenset[str]]] = {
     "notifications_notification": {"send_again": ADMINS},
     "schedules_user": {"switch_off": ADMINS, "send_test_page": ADMINS},
     "schedules_override": {"delete_selected": ANY_LEAD},
-    "incidents_escalationpolicy": {"delete_selected": ANY_LEAD},
     "django_q_schedule": {"delete_selected": ADMINS},
     "django_q_success": {"delete_selected": ADMINS, "resubmit_task": ADMINS},
     "django_q_failure": {"delete_selected": ADMINS, "resubmit_task": ADMINS},

@@ -96,7 +96,7 @@ def test_people_teams_and_rotations_cannot_be_deleted(browser: Client, model: st
 
     response = browser.post(page(f"{model}_delete", made.pk), {"post": "yes"})
 
-    assert response.status_code == 403
+    assert response.status_code in {200, 302}  # the page that offers to switch it off
     made.refresh_from_db()
 
 
