@@ -35,7 +35,6 @@ State = Notification.State
 Purpose = Notification.Purpose
 Kind = DeliveryEvent.Kind
 
-LAST_HOPE_EVERY = timedelta(seconds=60)
 # What is said once lets the address that stands in for it finish first: both do not say it.
 GIVE_WAY_FOR = timedelta(seconds=30)
 ALL = Q()
@@ -360,7 +359,7 @@ def _give_up(rows: _Rows, error: SendError) -> None:
     if tries.is_last_hope(mine):
         mine.attempts = max(mine.attempts, FULL_TRIES)
         text = f"{error.text}; nobody else was reached, so it is tried each minute"
-        _wait(rows, now + LAST_HOPE_EVERY, Kind.RETRY, text, provider=providers.in_turn(mine))
+        _wait(rows, now + tries.LAST_HOPE_EVERY, Kind.RETRY, text, provider=providers.in_turn(mine))
     else:
         _close(rows, State.FAILED, Kind.FAILED, error.text)
 

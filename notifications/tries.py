@@ -15,6 +15,9 @@ Purpose = Notification.Purpose
 
 # After the first, second ... failed try.
 PAUSES = (5.0, 20.0, 60.0, 180.0)
+# Of a page while nothing about its incident has reached anybody: a provider that works again must
+# not be found out minutes later.
+LAST_HOPE_EVERY = timedelta(seconds=60)
 TRY_FOR = timedelta(minutes=10)
 # What is said once, and not to wake anybody, is tried with patience for as long as it is true.
 PATIENT_PAUSE = timedelta(minutes=15)
@@ -35,7 +38,15 @@ def pause(mine: Notification, retry_after: float | None) -> timedelta:
     planned = PAUSES[min(rounds, len(PAUSES)) - 1]
     if mine.is_said_once and mine.attempts >= FULL_TRIES:
         planned = PATIENT_PAUSE.total_seconds()
+    elif planned > LAST_HOPE_EVERY.total_seconds() and _is_only_hope(mine):
+        planned = LAST_HOPE_EVERY.total_seconds()
     return timedelta(seconds=planned * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+def _is_only_hope(mine: Notification) -> bool:
+    if mine.purpose != Purpose.PAGE or mine.context.get("urgency") != Urgency.HIGH:
+        return False
+    return mine.user_id is not None and not _pages_beside(mine).taken().exists()
 
 
 def is_last_hope(mine: Notification) -> bool:

@@ -48,6 +48,23 @@ def test_temporary_trouble_is_tried_with_growing_pauses_five_times(recorder: Rec
     assert events(row) == ["retry"] * 4 + ["failed"]
 
 
+@pytest.mark.parametrize(("reached", "fourth"), [(False, 60), (True, 180)])
+def test_a_page_is_tried_each_minute_while_its_incident_has_reached_nobody(
+    recorder: Recorder, reached: bool, fourth: int
+) -> None:
+    if reached:
+        send(first(make_user("bob"), ref="page:2"))
+        recorder.take("topic-bob")
+    row = first(make_user())
+    recorder.broken["ntfy"] = SendError("HTTP 500")
+    now = NOON
+    for _ in range(4):
+        send(row, now=now)
+        pause, now = stored(row).due_at - now, stored(row).due_at
+
+    assert seconds(0.8 * fourth) <= pause <= seconds(1.2 * fourth)
+
+
 def test_tries_end_ten_minutes_after_the_first(recorder: Recorder) -> None:
     recorder.broken["ntfy"] = SendError("HTTP 500")
     row = first(make_user(), urgency="low")
