@@ -103,7 +103,14 @@ def _migrations() -> list[str]:
 
 
 def _heartbeat(now: datetime) -> list[str]:
-    last = WorkerHeartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
+    beats = WorkerHeartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True)
+    # What a clock that was ahead has left behind would count as life until its time comes.
+    last = beats.filter(beat_at__lte=now + HEARTBEAT_FRESH_FOR).first()
+    if last is None and (ahead := beats.first()) is not None:
+        return [
+            f"The clock of the worker is ahead of this one: its last sign was at "
+            f"{ahead:%Y-%m-%d %H:%M:%S} UTC. Let both follow NTP."
+        ]
     if last is None:
         return ["No worker has ever run here: start manage.py worker."]
     if now - last > HEARTBEAT_FRESH_FOR:

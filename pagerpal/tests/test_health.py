@@ -87,11 +87,25 @@ def test_a_worker_that_is_silent_for_20_seconds_is_dead() -> None:
     assert found.troubles == ["No worker is alive: the last sign was at 2026-11-23 12:00:00 UTC."]
 
 
+def test_a_sign_of_life_from_the_future_is_none() -> None:
+    """A worker whose clock is an hour ahead, or was before it was set right and died."""
+    a_worker(NOON + minutes(60))
+
+    [trouble] = health.verdict(NOON).troubles
+
+    assert trouble.startswith("The clock of the worker is ahead of this one: its last sign was at")
+    a_worker(NOON, name="host:2")
+    assert health.verdict(NOON).ok
+    [trouble] = health.verdict(NOON + seconds(21)).troubles
+    assert trouble.startswith("No worker is alive")
+
+
 def test_a_step_over_two_minutes_late_is_trouble() -> None:
     incident = make_incident(now=NOON)
-    a_worker(NOON + minutes(3))
+    a_worker(NOON + minutes(2))
 
     assert health.verdict(NOON + minutes(2) - seconds(1)).ok
+    a_worker(NOON + minutes(3), name="host:2")
     [trouble] = health.verdict(NOON + minutes(3)).troubles
     assert "Escalation is behind" in trouble
     Incident.objects.filter(pk=incident.pk).update(
