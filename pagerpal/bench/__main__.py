@@ -22,6 +22,7 @@ from pagerpal.bench import (
     messages,
     pages,
     paging,
+    programs,
     scrapes,
     setting_up,
     several,
@@ -69,6 +70,7 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
     parts: dict[str, Callable[[], list[Figure]]] = {
         "schedules": schedules,
         "pages": lambda: pages.measure(size),
+        "api": lambda: programs.measure(size),
         "setup": setting_up.measure,
         "bursts": lambda: intake.bursts(port),
         "beside": lambda: intake.beside(port, size),
@@ -85,7 +87,7 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
 
 def of_one_database(label: str, server: str = "") -> None:
     parts = [("paging", os.environ.get("BENCH_ALERTS", "5000")), ("bursts", "0")]
-    parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000")]
+    parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000"), ("api", "100000")]
     parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20"), ("setup", "0")]
     parts += [("scrapes", "1000000")]
     parts += [("keeping", str(several.OLD))]

@@ -32,7 +32,7 @@ def measure(incidents: int) -> list[Figure]:
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
     call_command("migrate", verbosity=0)
     begun = time.monotonic()
-    admin, member, first = _fill(incidents)
+    admin, member, first = fill(incidents)
     figures = [
         Figure(
             f"stored: {incidents} incidents, {incidents * ENTRIES} entries of their timelines",
@@ -169,7 +169,7 @@ def _month_ago(months: int) -> str:
     return f"from={first}&to={first + timedelta(days=29)}"
 
 
-def _fill(incidents: int) -> tuple[Any, Any, int]:
+def fill(incidents: int) -> tuple[Any, Any, int]:
     """A year of incidents of many teams, the last of them open; an admin, a member, the first."""
     from django.db import connection
 
