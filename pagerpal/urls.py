@@ -11,6 +11,7 @@ from pagerpal.api import docs
 from pagerpal.api.door import door
 from pagerpal.dashboard import dashboard
 from pagerpal.set_up import views as set_up
+from pagerpal.system import views as system
 
 urlpatterns = [
     path("", dashboard, name="home"),
@@ -30,6 +31,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     *health_views.urlpatterns,
     *metrics_views.urlpatterns,
+    *system.urlpatterns,
     path("api/v1/docs", docs.docs, name="api-docs"),
     # All but the intake of alerts, which is above.
     re_path(r"^api/v1/?(?P<rest>.*)$", door, name="api"),

@@ -6,10 +6,11 @@ import contextlib
 import re
 import smtplib
 import ssl
+from collections.abc import Callable
 from email import policy
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate, parseaddr
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -20,6 +21,8 @@ from django.utils.translation import gettext
 from notifications.channels import calls
 from notifications.channels.base import Deadline, Message, Receipt, SendError, register
 from notifications.channels.texts import clean, clip, one_line
+
+Result = TypeVar("Result")
 
 MOST_SUBJECT = 250
 IMPLICIT_TLS_PORT = 465
@@ -49,16 +52,21 @@ class Email:
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         mail = compose(message, address)
-        try:
-            said = calls.within(deadline, lambda: _hand_over(mail, address, deadline))
-        except smtplib.SMTPResponseException as error:
-            raise _refused(error) from None
-        except smtplib.SMTPException as error:
-            raise SendError(_hide(f"{settings.SMTP_HOST}: {error}")) from None
-        except OSError as error:
-            reason = calls.reason_of(error)
-            raise SendError(_hide(f"{settings.SMTP_HOST}: {reason}")) from None
+        said = _in_words(deadline, lambda: _hand_over(mail, address, deadline))
         return Receipt(provider_id=str(mail["Message-ID"])[:200], text=said)
+
+
+def _in_words(deadline: Deadline, dialogue: Callable[[], Result]) -> Result:
+    """What the dialogue returns, or SendError with what went wrong in it."""
+    try:
+        return calls.within(deadline, dialogue)
+    except smtplib.SMTPResponseException as error:
+        raise _refused(error) from None
+    except smtplib.SMTPException as error:
+        raise SendError(_hide(f"{settings.SMTP_HOST}: {error}")) from None
+    except OSError as error:
+        reason = calls.reason_of(error)
+        raise SendError(_hide(f"{settings.SMTP_HOST}: {reason}")) from None
 
 
 def compose(message: Message, address: str) -> EmailMessage:
@@ -124,6 +132,20 @@ def _hand_over(mail: EmailMessage, address: str, deadline: Deadline) -> str:
         return said
     finally:
         server.close()
+
+
+def sign_in_only(deadline: Deadline) -> None:
+    """Connect, encrypt and sign in as for a mail, and leave. Raises SendError."""
+
+    def call() -> None:
+        server = _server(deadline)
+        try:
+            _expect(server.connect(settings.SMTP_HOST, settings.SMTP_PORT))
+            _introduce(server, deadline)
+        finally:
+            server.close()
+
+    _in_words(deadline, call)
 
 
 def _server(deadline: Deadline) -> smtplib.SMTP:

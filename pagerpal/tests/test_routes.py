@@ -87,6 +87,8 @@ PAGES: dict[str, tuple[frozenset[str], str]] = {
     "api-docs": (PEOPLE, GET),
     "health": (ALL, GET),
     "health-live": (ALL, GET),
+    "system": (PEOPLE, GET),
+    "system_test": (ADMINS, POST),
     "metrics": (ALL, GET),  # from this machine; what else opens it has a test of its own
     "answer": (ALL, GET),  # the token says who it is
     "answer_all": (ALL, GET),  # the same
@@ -337,6 +339,7 @@ def address_of(name: str, world: World) -> str:
     given: dict[str, Callable[[], list[Any]]] = {
         "answer": lambda: ["junk"],
         "answer_all": lambda: ["junk"],
+        "system_test": lambda: ["ntfy"],
         "api": lambda: ["teams"],
         "revoke_token": lambda: [1],
         "choose_password": lambda: ["junk"],
