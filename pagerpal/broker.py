@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 # Between tries to delete a row whose task is done: 7 s in all.
 PAUSES = (0.1, 0.3, 0.6, 1.0, 2.0, 3.0)
 
+BEAT = "pagerpal.freshness.beat"
+
 # Written out, as they are asked 20 times a second by processes that do nothing else: the ORM would
 # touch, and so copy, 7 MB of the memory that all processes share.
 TABLE = OrmQ._meta.db_table
@@ -119,12 +121,12 @@ class SturdyORM(ORM):  # type: ignore[misc]
 
 
 def beat() -> str:
-    """A signed task that does nothing and is not saved; that it starts is the point."""
+    """A signed task that is not saved and does next to nothing; that it starts is the point."""
     return SignedPackage.dumps(  # type: ignore[no-any-return]
         {
             "id": uuid4().hex,
             "name": "beat",
-            "func": "time.monotonic",
+            "func": BEAT,
             "args": (),
             "kwargs": {},
             "started": timezone.now(),

@@ -29,13 +29,16 @@ from alertsources.silences import LOOK_AGAIN
 from incidents import engine
 from incidents.models import Incident
 from notifications import claims, dispatch, fetching, kicks, outbox
-from pagerpal import fellows, orphans, pulse, warming
+from pagerpal import fellows, freshness, orphans, pulse, warming
+from pagerpal.broker import BEAT
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.sqlite.base import WriteQueue
 
 log = logging.getLogger(__name__)
 
 LOOK_AROUND = "pagerpal.aside.look_around"
+# Tasks after which a process is as fresh as before.
+LIGHT = (BEAT, LOOK_AROUND)
 
 SWEEP_EVERY = 0.5
 BEAT_EVERY = 5.0
@@ -52,7 +55,7 @@ NICENESS = 5
 # Written out, as all that is asked in each round: by the ORM it would copy shared memory.
 TABLE = WorkerHeartbeat._meta.db_table
 FORGET = f"DELETE FROM {TABLE} WHERE beat_at < %s"  # noqa: S608
-BEAT = f"""
+WRITE_BEAT = f"""
     INSERT INTO {TABLE} (name, started_at, beat_at, sweep_ms, waiting) VALUES (%s, %s, %s, %s, %s)
     ON CONFLICT (name) DO UPDATE SET
         beat_at = excluded.beat_at, sweep_ms = excluded.sweep_ms, waiting = excluded.waiting
@@ -144,7 +147,7 @@ class Heart:
             with connection.cursor() as cursor:
                 cursor.execute(FORGET, [old])
                 row = [self.name, started_at, beat_at, swept.took_ms, swept.waiting]
-                cursor.execute(BEAT, row)
+                cursor.execute(WRITE_BEAT, row)
         self._next_at = time.monotonic() + BEAT_EVERY
 
 
@@ -252,6 +255,8 @@ def _prepare_to_fork() -> None:
 
 def _task_started(**kwargs: Any) -> None:
     pulse.touch(pulse.STARTED)
+    if kwargs["task"]["func"] not in LIGHT:
+        freshness.worked()
 
 
 def _task_finished(**kwargs: Any) -> None:

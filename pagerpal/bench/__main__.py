@@ -18,6 +18,7 @@ from contextlib import nullcontext
 
 from pagerpal.bench import (
     escalation,
+    growth,
     intake,
     messages,
     pages,
@@ -77,6 +78,7 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
         "escalation": lambda: escalation.measure(port, size),
         "scrapes": lambda: scrapes.measure(size),
         "tabs": lambda: tabs.measure(port, size),
+        "growth": lambda: growth.measure(port, size),
         "messages": lambda: messages.measure(port),
         "paging": lambda: paging.measure(port, size),
         "keeping": lambda: several.keeping(size),
@@ -89,8 +91,7 @@ def of_one_database(label: str, server: str = "") -> None:
     parts = [("paging", os.environ.get("BENCH_ALERTS", "5000")), ("bursts", "0")]
     parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000"), ("api", "100000")]
     parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20"), ("setup", "0")]
-    parts += [("scrapes", "1000000")]
-    parts += [("keeping", str(several.OLD))]
+    parts += [("growth", "50000"), ("scrapes", "1000000"), ("keeping", str(several.OLD))]
     if server:  # SQLite has one machine
         parts += [("workers", "0")]
     only = os.environ.get("BENCH_PARTS", " ".join(what for what, _ in parts)).split()

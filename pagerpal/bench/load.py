@@ -31,15 +31,23 @@ class Fired:
         return self.alerts / self.seconds
 
 
-def fire(port: int, *keys: str, alerts: int, name: str = "storm", distinct: bool = True) -> Fired:
+def fire(
+    port: int,
+    *keys: str,
+    alerts: int,
+    name: str = "storm",
+    distinct: bool = True,
+    status: str = "firing",
+) -> Fired:
     """Post so many alerts, of these sources in turn; all of them the same one unless distinct."""
+    which = name, distinct, status
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_fire, (port, keys, alerts, name, distinct))
+        return pool.apply(_fire, (port, keys, alerts, which))
 
 
-def _fire(port: int, keys: Sequence[str], alerts: int, name: str, distinct: bool) -> Fired:
+def _fire(port: int, keys: Sequence[str], alerts: int, which: tuple[str, bool, str]) -> Fired:
     selector = selectors.DefaultSelector()
-    requests = _requests(keys, alerts, name, distinct)
+    requests = _requests(keys, alerts, *which)
     waits: list[float] = []
     refused = 0
     begun = time.monotonic()
@@ -66,19 +74,22 @@ def _fire(port: int, keys: Sequence[str], alerts: int, name: str, distinct: bool
     return Fired(alerts, time.monotonic() - begun, waits, refused)
 
 
-def _requests(keys: Sequence[str], alerts: int, name: str, distinct: bool) -> Iterator[bytes]:
+def _requests(
+    keys: Sequence[str], alerts: int, name: str, distinct: bool, status: str
+) -> Iterator[bytes]:
     for number in range(alerts):
         which = number if distinct else 0
-        yield _request(keys[number % len(keys)], f"{name}-{which}", which)
+        yield _request(keys[number % len(keys)], f"{name}-{which}", which, status)
 
 
-def _request(key: str, name: str, number: int) -> bytes:
+def _request(key: str, name: str, number: int, status: str) -> bytes:
     body = json.dumps(
         {
             "title": f"Disk {number % 100}% full on db-{number}",
             "description": "Grows by 1% every 3 minutes.",
             "severity": "critical",
             "external_id": name,
+            "status": status,
             "labels": {"host": f"db-{number}", "env": "prod"},
         }
     ).encode()

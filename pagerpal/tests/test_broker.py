@@ -16,7 +16,7 @@ from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 
 from pagerpal import pulse
-from pagerpal.broker import PAUSES, SturdyORM
+from pagerpal.broker import BEAT, PAUSES, SturdyORM
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def test_the_first_thing_is_a_beat_that_belongs_to_no_row() -> None:
     [(pk, payload)] = SturdyORM().dequeue()
 
     assert pk is None
-    assert SignedPackage.loads(payload)["func"] == "time.monotonic"
+    assert SignedPackage.loads(payload)["func"] == BEAT
     assert OrmQ.objects.get().lock <= timezone.now()
 
 
