@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django_q.conf import Conf
 from django_q.worker import rss_check
@@ -12,7 +14,7 @@ from pagerpal import freshness, worker
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(freshness.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(freshness, "_worked_at", None)
     monkeypatch.setattr(Conf, "MAX_RSS", None)
     return now
