@@ -159,6 +159,11 @@ else:
     _database |= {
         "OPTIONS": {
             "connect_timeout": 3,
+            # A server that is gone without a word is missed after 15 s, not after 15 minutes.
+            "tcp_user_timeout": 15000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
             "options": "-c statement_timeout=5000 -c lock_timeout=2000 "
             "-c idle_in_transaction_session_timeout=10000",
             **_database.get("OPTIONS", {}),  # type: ignore[dict-item]

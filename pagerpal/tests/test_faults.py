@@ -133,6 +133,21 @@ def post(client: Client, number: int) -> int:
     return answer.status_code
 
 
+@pytest.mark.django_db
+def test_a_database_server_that_is_gone_without_a_word_is_missed_soon() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server")
+    connection.ensure_connection()
+
+    known = connection.connection.info.get_parameters()
+
+    idle, every, count = (
+        int(known[f"keepalives_{what}"]) for what in ("idle", "interval", "count")
+    )
+    assert idle + every * count <= 15
+    assert int(known["tcp_user_timeout"]) <= 15_000
+
+
 # --- A house -------------------------------------------------------------------------------------
 class OfTest:
     """The database of the running test, as the faults see it."""
