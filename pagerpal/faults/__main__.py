@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def main(names: list[str]) -> int:
     if unknown := set(names) - set(FAULTS):
         print(f"{unknown.pop()}: expected some of {', '.join(FAULTS)}")
         return 2
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # end what we started
     random.seed(seed := os.environ.get("FAULTS_SEED", str(time.time())))
     print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.2f}, seed {seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="pagerpal-faults-"))

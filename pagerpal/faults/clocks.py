@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 from pagerpal.faults.house import House
 from pagerpal.faults.registry import fault
@@ -14,16 +12,16 @@ from pagerpal.faults.registry import fault
 @fault("worker one hour ahead, then right (faketime)", serves=False)
 def clock_ahead(house: House) -> None:
     """Pages go out meanwhile; what it wrote must not hold up those that come after."""
-    _wrong(house, "+1h", nullcontext)
+    _wrong(house, "+1h", is_stuck=False)
 
 
 @fault("worker one hour behind, then right (faketime)", serves=False)
 def clock_behind(house: House) -> None:
     """To it nothing is due, which /health must say."""
-    _wrong(house, "-1h", house.blocked)
+    _wrong(house, "-1h", is_stuck=True)
 
 
-def _wrong(house: House, offset: str, excuse: Callable[[], AbstractContextManager[None]]) -> None:
+def _wrong(house: House, offset: str, *, is_stuck: bool) -> None:
     faketime = shutil.which("faketime")
     if faketime is None:
         house.troubles.append("faketime is not installed")
@@ -34,8 +32,13 @@ def _wrong(house: House, offset: str, excuse: Callable[[], AbstractContextManage
     for _ in range(house.scale.times(5, least=1)):
         worker = house.serve("worker", before=before, **steady)
         with house.load():
-            with excuse():
-                time.sleep(house.scale.seconds(300, least=40))
+            length = house.scale.seconds(300, least=40)
+            if is_stuck:
+                with house.blocked():
+                    house.stay_broken(length)
+                    house.stop(worker)
+            else:
+                time.sleep(length)
                 house.stop(worker)
             worker = house.serve("worker")
             time.sleep(10)

@@ -24,6 +24,8 @@ from pagerpal.faults.ledger import Judgement, Ledger, judge
 
 # How long all that was promised may take to arrive once nothing is broken any more.
 SETTLES_WITHIN = 200.0
+# A worker that shows no sign of life is missed after 20 s, and all is asked each second.
+RED_AFTER = 28.0
 FREELY = "99999/99999"
 
 
@@ -228,6 +230,12 @@ class House:
             yield
         finally:
             self.ledger.note("blocked", until=time.time(), **{"at": begun})
+
+    def stay_broken(self, seconds: float) -> None:
+        """Let so much time pass in which paging is stuck; in the end /health must have said so."""
+        time.sleep(seconds)
+        if seconds >= RED_AFTER and self.is_healthy():
+            self.troubles.append(f"/health was green after {seconds:.0f} s without paging")
 
     # --- The end ---------------------------------------------------------------------------------
     def judgement(self) -> Judgement:

@@ -98,7 +98,7 @@ def _stop_and_go_on(house: House, *, whole: bool) -> None:
             with house.stopped(stopped):
                 if whole:
                     with house.blocked():
-                        time.sleep(house.scale.seconds(120, least=30))
+                        house.stay_broken(house.scale.seconds(120, least=30))
                 else:
                     time.sleep(house.scale.seconds(120, least=30))
             house.tried += 1

@@ -39,7 +39,7 @@ def locked(house: House) -> None:
             for length in LOCKED_FOR:
                 pause(2, 3)
                 with house.blocked(), house.database.held():
-                    time.sleep(length)
+                    house.stay_broken(length)
                 house.tried += 1
                 house.excused += IN_HAND
             house.wait_until_healthy()
@@ -52,7 +52,7 @@ def disk_full(house: House) -> None:
         for _ in range(house.scale.times(10)):
             pause(3, 5)
             with house.blocked(), _full(house):
-                time.sleep(house.scale.seconds(60, least=8))
+                house.stay_broken(house.scale.seconds(60, least=30))
             house.tried += 1
             house.excused += IN_HAND
             house.wait_until_healthy()
@@ -106,7 +106,7 @@ def silent(house: House) -> None:
             pause(2, 4)
             processes = [process.pid for process in database.processes()]
             with house.blocked(), house.stopped(processes):
-                time.sleep(house.scale.seconds(60, least=30))
+                house.stay_broken(house.scale.seconds(60, least=30))
             house.tried += 1
             house.excused += IN_HAND
             house.wait_until_healthy()
