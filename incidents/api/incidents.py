@@ -73,6 +73,12 @@ class IncidentWhole(IncidentOut):
     acts: list[str] = Field(description="What makes sense now, and you may do.")
 
 
+class Raised(IncidentOut):
+    """Without whom it will page: that is not yet known, or takes a look of its own."""
+
+    acts: list[str] = Field(description="What makes sense now.")
+
+
 class EntryOut(Schema):
     id: int
     at: datetime
@@ -161,7 +167,7 @@ def read(user: User, asked: Any) -> asking.Asked:
     return filters
 
 
-@router.post("", response={200: IncidentWhole, 201: IncidentWhole}, summary="Raise an incident")
+@router.post("", response={200: Raised, 201: Raised}, summary="Raise an incident")
 def raise_incident(request: HttpRequest, body: IncidentNew) -> Any:
     user, now = person(request), timezone.now()
     teams = list(raising.teams_for(user))
@@ -186,7 +192,8 @@ def raise_incident(request: HttpRequest, body: IncidentNew) -> Any:
     if not form.is_valid():
         raise wrong((name, str(texts[0])) for name, texts in form.errors.items())
     moved = raising.raise_incident(form.wish, by=user, now=now)
-    return Status(201 if moved.changed else 200, whole(incident_of(user, moved.incident.pk), user))
+    raised = brief(moved.incident) | {"acts": acts.offered(moved.incident, user)}
+    return Status(201 if moved.changed else 200, raised)
 
 
 @router.get("/{int:pk}", response=IncidentWhole, summary="Show an incident")
