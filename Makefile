@@ -55,12 +55,13 @@ clean:
 	@test -n "$(PYTHON)" || { \
 		echo "PagerPal needs Python 3.11 or newer; python3 here is $$(python3 --version 2>&1)." >&2; \
 		exit 1; }
-	$(PYTHON) -m venv .venv || { \
+	@$(PYTHON) -m venv .venv || { \
 		echo "Python cannot make environments here; on Debian: apt install python3-venv" >&2; \
 		rm -rf .venv; exit 1; }
 
 .venv/.run-stamp: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing what PagerPal needs into .venv, which takes a minute the first time."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 .venv/.test-stamp: requirements-dev.txt requirements.txt | .venv/bin/python
