@@ -56,7 +56,7 @@ ROUTE = re.compile(
 # What clients put the rest of an address behind.
 BASES = {"/opsgenie"}
 # Announced in the index and not written yet; a link to them is no mistake.
-COMING = {"docs/api.md", "docs/deployment.md"}
+COMING = {"docs/deployment.md"}
 # Beginnings of paths in the docs that are of somebody else's server, or of a disk.
 NOT_OURS = ("/etc/", "/var/", "/opt/", "/data", "/dev/", "/proc/", "/tmp", "/srv/", "/usr/")
 
@@ -215,12 +215,12 @@ def _run(block: Block, filled: dict[str, str], site: Site, folder: Path) -> tupl
     """How it ended, what it printed, and what it complained of."""
     command = block.command
     for name, value in filled.items():
-        pattern = re.escape(name) if "/" in name else rf"\b{name}\b"
+        pattern = re.escape(name) if "/" in name else rf"(?<!\$)\b{name}\b"
         command = re.sub(pattern, value, command)
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", f"{CURL}\n{command}"],
         cwd=folder,
-        env=site._environ(),
+        env=site._environ() | {"PAGERPAL": site.url, "TOKEN": filled["TOKEN"]},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
