@@ -30,7 +30,7 @@ from schedules.transactions import repeat_on_conflict
 from schedules.turns import turn
 
 # In one transaction; and how many are looked at to find them. `make bench` says what a batch takes.
-MOST_ROWS, LOOK_AT = 50, 500
+MOST_ROWS, LOOK_AT = 25, 250
 # No new batch is begun later than this after the first (seconds).
 TAKE_FOR = 1.0
 RESULTS_KEPT = timedelta(days=30)

@@ -28,7 +28,7 @@ def _workers(now: datetime) -> list[str]:
             names = list(fresh.values_list("name", flat=True))
     except DatabaseError:  # an empty database
         return []
-    return [f"worker {name} has written its row within {FRESH_FOR.seconds} s" for name in names]
+    return [f"worker {name} wrote its row within {FRESH_FOR.seconds} s" for name in names]
 
 
 def _web() -> list[str]:

@@ -363,3 +363,12 @@ def test_web_goes_first_where_workers_keep_nobody_from_the_database(
     worker._let_web_go_first()
 
     assert given == asked
+
+
+def test_a_worker_that_stops_leaves_no_row_behind() -> None:
+    heart = Heart()
+    heart.beat(timezone.now(), Sweep())
+
+    heart.stop()
+
+    assert not WorkerHeartbeat.objects.exists()
