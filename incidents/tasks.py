@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from incidents import engine, gaps, handovers
 from incidents.rounds import Job
-from notifications import dispatch, outbox, receipts, reminders
+from notifications import claims, dispatch, outbox, receipts, reminders
 from notifications.kicks import SEND_DUE, kick
 from schedules import records
 from schedules.turns import turn
@@ -28,6 +28,7 @@ JOBS = (
     Job("reminders", timedelta(seconds=55), reminders.plan),
     Job("handovers", SOON, handovers.tell),
     Job("receipts", SOON, receipts.ask_soon),
+    Job("leases", SOON, claims.shorten_leases),
     Job("gaps", timedelta(minutes=10), gaps.tell_leads),
 )
 

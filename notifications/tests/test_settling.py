@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifications import dispatch, outbox, settling
+from notifications import claims, dispatch, outbox, settling
 from notifications.channels.base import Message, SendError
 from notifications.models import (
     Notification,
@@ -300,6 +300,21 @@ def test_a_row_whose_worker_died_goes_out_again_with_the_same_key(
     send(row, now=later)
     assert recorder.take("topic-alice").key == row.key
     assert stored(row).attempts == 2
+
+
+def test_what_a_worker_whose_clock_was_ahead_left_goes_out_again_soon(recorder: Recorder) -> None:
+    row = first(make_user(), urgency="low")
+    Notification.objects.filter(pk=row.pk).update(
+        state="sending", attempts=1, lease_until=NOON + minutes(60)
+    )
+
+    assert claims.shorten_leases(NOON) == 1
+    assert claims.shorten_leases(NOON) == 0
+    assert dispatch.reset_lapsed(NOON + seconds(29)) == 0  # it may be alive, and in a call
+    assert dispatch.reset_lapsed(NOON + seconds(31)) == 1
+
+    send(row, now=NOON + seconds(31))
+    assert recorder.take("topic-alice").key == row.key
 
 
 def test_a_lapsed_row_that_was_cancelled_is_over(recorder: Recorder) -> None:
