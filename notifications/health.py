@@ -68,10 +68,10 @@ def _without_provider() -> list[str]:
 def _refused_everywhere(now: datetime) -> list[str]:
     """What was tried lately, and not one of it was taken: the next page would fare no better.
 
-    A single try says nothing, nor do two: the address may be wrong. One message that is taken
-    ends it, and so does an hour in which nothing was tried.
+    A few tries say nothing, nor does one address however often it was tried: it may be wrong. One
+    message that is taken ends it, and so does an hour in which nothing was tried.
     """
-    columns = "state", "attempts", "created_at"
+    columns = "state", "attempts", "created_at", "channel", "address"
     newest = Notification.objects.filter(user__isnull=False).order_by("-pk")
     rows = [
         row
@@ -81,7 +81,8 @@ def _refused_everywhere(now: datetime) -> list[str]:
     if any(row["state"] in TAKEN for row in rows):
         return []
     failed = [row for row in rows if row["state"] in NOT_TAKEN]
-    if sum(row["attempts"] for row in failed) < TRIES_THAT_SAY:
+    addresses = {(row["channel"], row["address"]) for row in failed}
+    if len(addresses) < 2 or sum(row["attempts"] for row in failed) < TRIES_THAT_SAY:
         return []
     # Anybody may read this: a provider's words may name addresses.
     tried = _count(len(failed))

@@ -35,16 +35,16 @@ def a_worker(now: datetime = NOON, name: str = "host:1") -> WorkerHeartbeat:
     return WorkerHeartbeat.objects.create(name=name, started_at=now, beat_at=now)
 
 
-def a_message(now: datetime = NOON) -> Notification:
-    user = make_user()
+def a_message(now: datetime = NOON, name: str = "alice") -> Notification:
+    user = make_user(name)
     return Notification.objects.create(
         purpose="page",
         thread="incident:1",
-        key="k",
+        key=f"k-{name}",
         user=user,
         contact_method=user.contact_methods.get(),
         channel="ntfy",
-        address="topic",
+        address=f"topic-{name}",
         due_at=now,
     )
 
@@ -269,14 +269,16 @@ def silence_every_provider(settings: Any) -> None:
 
 
 def refuse_everything(settings: Any) -> None:
-    refused(a_message(NOON + minutes(1)).pk)
+    for name in ("alice", "bob"):
+        refused(a_message(NOON + minutes(1), name).pk)
 
 
 def break_off_again_and_again(settings: Any) -> None:
-    row = a_message(NOON + minutes(1))
-    Notification.objects.filter(pk=row.pk).update(
-        attempts=3, first_tried_at=NOON, due_at=NOON + minutes(9)
-    )
+    for name in ("alice", "bob"):
+        row = a_message(NOON + minutes(1), name)
+        Notification.objects.filter(pk=row.pk).update(
+            attempts=3, first_tried_at=NOON, due_at=NOON + minutes(9)
+        )
 
 
 def fill_the_disk(settings: Any) -> None:
@@ -296,8 +298,8 @@ def stop_the_worker(settings: Any) -> None:
         (make_a_plan_fail, "Planning failed"),
         (let_nobody_carry_mail, "No message can go out: set SMTP_HOST"),
         (silence_every_provider, "No provider answers: ntfy."),
-        (refuse_everything, "No provider takes anything: 1 message tried"),
-        (break_off_again_and_again, "No provider takes anything: 1 message tried"),
+        (refuse_everything, "No provider takes anything: 2 messages tried"),
+        (break_off_again_and_again, "No provider takes anything: 2 messages tried"),
         (fill_the_disk, "The disk is full: 0 MB"),
         (stop_the_worker, "No worker is alive"),
     ],
@@ -319,7 +321,8 @@ def test_whatever_keeps_a_page_back_is_said_within_two_minutes(
 
 def test_one_message_that_is_taken_ends_the_doubt_about_providers() -> None:
     a_worker()
-    row = a_message(NOON + minutes(5))
+    refused(a_message(NOON + minutes(5)).pk, created_at=NOON)
+    row = a_message(NOON + minutes(5), "bob")
     refused(row.pk, created_at=NOON)
     assert not health.verdict(NOON).ok
 
@@ -328,8 +331,17 @@ def test_one_message_that_is_taken_ends_the_doubt_about_providers() -> None:
     assert health.verdict(NOON).ok
 
 
+def test_one_bad_address_says_nothing_of_the_provider_however_often_it_is_tried() -> None:
+    a_worker()
+    refused(a_message(NOON + minutes(5)).pk, created_at=NOON)
+    Notification.objects.update(attempts=9)
+
+    assert health.verdict(NOON).ok
+
+
 def test_an_hour_without_a_try_ends_it_too() -> None:
-    refused(a_message(NOON).pk)
+    for name in ("alice", "bob"):
+        refused(a_message(NOON, name).pk)
     Notification.objects.update(created_at=NOON)
     a_worker(NOON + minutes(61))
 
