@@ -27,3 +27,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "pagerpal.sqlite":
     # A file, not memory: threads and processes of the tests must share it.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    # Databases of tests are made, emptied and dropped here; on a busy machine that takes longer
+    # than any statement of PagerPal may.
+    _options = DATABASES["default"]["OPTIONS"]
+    _options["options"] = _options["options"].replace("timeout=5000", "timeout=60000")
