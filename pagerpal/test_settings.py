@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from typing import Any
 
 OURS = (
     *("NTFY_", "SMTP_", "TWILIO_", "INFOBIP_", "SMS_", "WHATSAPP_", "PHONE_"),
@@ -30,5 +31,5 @@ if DATABASES["default"]["ENGINE"] == "pagerpal.sqlite":
 else:
     # Databases of tests are made, emptied and dropped here; on a busy machine that takes longer
     # than any statement of PagerPal may.
-    _options = DATABASES["default"]["OPTIONS"]
+    _options: Any = DATABASES["default"]["OPTIONS"]
     _options["options"] = _options["options"].replace("timeout=5000", "timeout=60000")
