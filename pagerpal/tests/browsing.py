@@ -59,7 +59,42 @@ FAINT = """() => {
     return faint;
 }"""
 
+# The dark changes colours alone, and they change at once.
+SCHEMES = ("light", "dark")
+AT_ONCE = """() => {
+    const still = new CSSStyleSheet();
+    still.replaceSync('* { transition: none !important; }');
+    document.adoptedStyleSheets.push(still);
+}"""
+
 Visit = Callable[..., "Page"]
+
+
+def faint(page: Page) -> list[str]:
+    """The texts that are too faint, in the light and in the dark."""
+    found = []
+    page.evaluate(AT_ONCE)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found += [f"{scheme}: {text}" for text in page.evaluate(FAINT)]
+    return found
+
+
+def flaws(page: Page, *sizes: Any, small: bool = True) -> list[str]:
+    """What sticks out, is too small to be hit or too faint to be read, at each of these sizes.
+
+    The page is loaded once and its window made larger or smaller: what it loads does not
+    depend on either.
+    """
+    found = []
+    for size in sizes:
+        page.set_viewport_size(size)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        here = [f"{width} px wide"] * (width > size["width"]) + faint(page)
+        if small:
+            here += [f"small: {text}" for text in page.evaluate(SMALL)]
+        found += [f"{page.url} at {size['width']} px: {flaw}" for flaw in here]
+    return found
 
 
 @pytest.fixture(scope="session")
