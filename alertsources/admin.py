@@ -192,10 +192,11 @@ class LogAdmin(LogModelAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(LogAdmin):
-    list_display = ["title", "source", "status", "severity", "incident", "count", "last_at"]
+    list_display = ["title", "status", "source", "incident", "last_at"]
     list_filter = ["status", "severity", "source"]
     list_select_related = ["source__team", "incident"]
     search_fields = ["title", "key"]
+    ordering = ["-pk"]  # the order in which they came, which needs no sorting of all
     fields = [
         *("title", "source", "incident", "status", "severity", "key", "labels", "count"),
         *("started_at", "first_at", "last_at", "answered_at", "resolved_at"),

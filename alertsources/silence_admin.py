@@ -94,7 +94,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(Silence)
 class SilenceAdmin(SilenceModelAdmin):
     form = SilenceForm
-    list_display = ["reason", "state", "team", "source", "what", "starts_at", "ends_at", "who"]
+    list_display = ["reason", "state", "team", "what", "ends_at"]
     list_filter = [StateFilter, "team"]
     list_select_related = ["team", "source__team"]
     search_fields = ["reason", "title"]

@@ -249,7 +249,7 @@ class DeliveryEventInline(LogOnly, EventTabularInline):
 
 @admin.register(Notification)
 class NotificationAdmin(LogOnly, NotificationModelAdmin):
-    list_display = ["due_at", "recipient", "via", "purpose", "thread", "state", "outcome"]
+    list_display = ["due_at", "recipient", "via", "thread", "fate"]
     list_filter = ["state", "channel", "purpose", "team"]
     list_select_related = ["user", "contact_method", "team_channel__team"]
     search_fields = ["user__name", "team_channel__name", "thread", "outcome"]
@@ -262,6 +262,10 @@ class NotificationAdmin(LogOnly, NotificationModelAdmin):
         ("When", {"fields": ["due_at", "first_tried_at", "settled_at", "cancelled_at"]}),
         ("What", {"fields": ["text", "answer_link", "attempts", "provider", "provider_id", "key"]}),
     ]
+
+    @admin.display(description="what became of it", ordering="state")
+    def fate(self, notification: Notification) -> str:
+        return ": ".join(filter(None, [notification.state, notification.outcome]))
 
     @admin.display(description="to", ordering="user__name")
     def recipient(self, notification: Notification) -> str:
@@ -347,7 +351,7 @@ class ProviderStateAdmin(LogOnly, ProviderModelAdmin):
 
 @admin.register(InboundMessage)
 class InboundMessageAdmin(LogOnly, InboundModelAdmin):
-    list_display = ["received_at", "sender", "user", "text", "act", "outcome", "is_answered"]
+    list_display = ["received_at", "sender", "user", "text", "outcome"]
     list_filter = ["channel", "act"]
     list_select_related = ["user"]
     fields = [

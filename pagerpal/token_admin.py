@@ -20,7 +20,7 @@ else:
 class ApiTokenAdmin(TokenModelAdmin):
     """Made by their people alone, as nobody else may see them; to revoke is to delete."""
 
-    list_display = ["name", "user", "masked", "scope", "expires_at", "last_used_at"]
+    list_display = ["name", "user", "scope", "expires_at", "last_used_at"]
     list_filter = ["scope"]
     list_select_related = ["user"]
     search_fields = ["name", "user__name", "user__email"]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from pagerpal.bench import (
+    admin_lists,
     escalation,
     growth,
     intake,
@@ -72,6 +73,7 @@ def measured(port: int, what: str, size: int) -> list[Figure]:
         "schedules": schedules,
         "pages": lambda: pages.measure(size),
         "api": lambda: programs.measure(size),
+        "admin": lambda: admin_lists.measure(size),
         "setup": setting_up.measure,
         "bursts": lambda: intake.bursts(port),
         "beside": lambda: intake.beside(port, size),
@@ -92,6 +94,7 @@ def of_one_database(label: str, server: str = "") -> None:
     parts += [("beside", "1000"), ("beside", "1000000"), ("pages", "100000"), ("api", "100000")]
     parts += [("messages", "0"), ("escalation", "1000"), ("tabs", "20"), ("setup", "0")]
     parts += [("growth", "50000"), ("scrapes", "1000000"), ("keeping", str(several.OLD))]
+    parts += [("admin", "100000")]
     if server:  # SQLite has one machine
         parts += [("workers", "0")]
     only = os.environ.get("BENCH_PARTS", " ".join(what for what, _ in parts)).split()

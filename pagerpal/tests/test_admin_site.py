@@ -103,3 +103,8 @@ def test_the_first_page_costs_the_same_beside_many_teams(
 
     with django_assert_max_num_queries(60):
         client.get("/admin/")
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_a_list_has_five_columns_at_most(model: Any, request_of_admin: HttpRequest) -> None:
+    assert len(admin.site._registry[model].get_list_display(request_of_admin)) <= 5
