@@ -78,6 +78,7 @@ def run(fault: Fault, database: Database, folder: Path, keys: dict[str, list[str
         house.close()
     outcome = Outcome(fault.words, database.name, house, found)
     facts = f"{found.alerts} alerts, {found.messages} messages, {found.acknowledged} answers"
+    facts += f", {found.failed} failed"
     print(f"{outcome.row}  {facts}, slowest {found.slowest:.1f} s", flush=True)
     for complaint in outcome.complaints:
         print(f"    {complaint}", flush=True)

@@ -65,8 +65,9 @@ def _path(house: House) -> Path:
 
 @contextmanager
 def _full(house: House) -> Iterator[None]:
-    files = [Path(f"{_path(house)}{end}") for end in ("", "-wal")]
-    _limit(house, max(file.stat().st_size for file in files if file.exists()) + SPARE)
+    # What is new goes to the log first, and from there to the file, which is larger.
+    log = Path(f"{_path(house)}-wal")
+    _limit(house, (log.stat().st_size if log.exists() else 0) + SPARE)
     try:
         yield
     finally:
