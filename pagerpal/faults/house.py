@@ -121,9 +121,9 @@ class House:
             made |= {"SMTP_SECURITY": "none", "SMTP_FROM": "pager@example.org"}
         return {**made, **self.more, **more}
 
-    def serve(self, *programs: str, before: list[str] | None = None, **more: str) -> Script:
+    def serve(self, *programs: str, **more: str) -> Script:
         """`manage.py serve`, without waiting for it."""
-        command = [*(before or []), sys.executable, str(ROOT / "manage.py"), "serve", *programs]
+        command = [sys.executable, str(ROOT / "manage.py"), "serve", *programs]
         script = Script(command, self._env(**more), self.log)
         self.served.append(script)
         return script
