@@ -146,6 +146,19 @@ def test_every_route_that_is_named_exists(name: str) -> None:
     assert [route for route in _routes(TEXTS[name]) if not _resolves(route)] == []
 
 
+def test_every_metric_that_is_named_exists() -> None:
+    code = (ROOT / "pagerpal" / "metrics.py").read_text()
+    told = {
+        *re.findall(r"\"(pagerpal_\w+)\"", code),
+        *(f"pagerpal_{name}" for name in re.findall(r"_one\(\"(\w+)\"", code)),
+    }
+
+    named = set(re.findall(r"`(pagerpal_\w+)`", TEXTS["docs/operations.md"]))
+
+    assert named
+    assert named <= told
+
+
 @pytest.mark.parametrize("kind", sorted(sources.registry))
 def test_every_kind_of_source_is_tried(kind: str) -> None:
     assert RUN.search(TEXTS[f"docs/sources/{kind}.md"])
