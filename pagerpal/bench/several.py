@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import time
@@ -11,12 +12,15 @@ from datetime import timedelta
 
 from pagerpal.bench.site import ROOT, Figure, Phone, ms, percentile, phone, prepare
 
-MESSAGES, ANSWERS_AFTER = 900, 0.1
+MESSAGES, TEAMS, ANSWERS_AFTER = 900, 20, 0.1
 OLD, BATCHES = 1_000_000, 100
 
 
 def measure() -> list[Figure]:
-    """How much sooner two workers are done with the same messages than one."""
+    """How much sooner two workers are done with the same messages of several teams than one.
+
+    Of one team alone the two are no faster: all processes try to take its best message first.
+    """
     prepare()
     one, two = pages_a_minute(1), pages_a_minute(2)
     what = f"pages a minute, provider takes {ms(ANSWERS_AFTER)}"
@@ -83,8 +87,11 @@ def _make_due(number: int, prefix: str) -> None:
     from django.utils import timezone
 
     from notifications.models import Notification
-    from schedules.models import User
+    from schedules.models import Team, User
 
+    for place in range(TEAMS):
+        Team.objects.get_or_create(name=f"several {place}")
+    teams = Team.objects.filter(name__startswith="several")
     user = User.objects.order_by("pk")[0]
     [method] = user.contact_methods.all()[:1]
     now = timezone.now()
@@ -98,8 +105,9 @@ def _make_due(number: int, prefix: str) -> None:
             channel="ntfy",
             address=f"several-{prefix}{place}",
             due_at=now,
+            team=team,
         )
-        for place in range(number)
+        for place, team in zip(range(number), itertools.cycle(teams), strict=False)
     )
     connections.close_all()
 
