@@ -160,9 +160,11 @@ class IncidentAdmin(IncidentModelAdmin):
             offered += ["unacknowledge"] if incident.state == State.ACKNOWLEDGED else []
             offered += [] if incident.is_noise else ["noise"]
         tools = [(word, BULK[word]) for word in offered]
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "acts": tools}
-        )
+        # Whom to page is chosen on the incident's own page, where that form stands open.
+        may_page = incident and can_act and incident.is_open
+        at = f"{incident.get_absolute_url()}?more=page#more-page" if incident and may_page else ""
+        context = {**(extra_context or {}), "acts": tools, "pages_at": at}
+        return super().change_view(request, object_id, form_url, context)
 
     def act_view(self, request: HttpRequest, pk: int, word: str) -> HttpResponse:
         """One of the buttons above the facts."""

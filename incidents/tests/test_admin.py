@@ -141,3 +141,16 @@ def test_the_admin_wears_pagerpals_skin(admin: Client) -> None:
     text = admin.get("/admin/").content.decode()
 
     assert "pagerpal/admin.css" in text
+
+
+def test_paging_someone_else_leads_to_the_open_form_of_the_incidents_page(admin: Client) -> None:
+    incident, over = make_incident(), make_incident(state="resolved")
+
+    page = admin.get(f"{LIST}{incident.pk}/change/").content.decode()
+    at = f"{incident.get_absolute_url()}?more=page"
+    form = admin.get(at).content.decode()
+
+    assert f'<a href="{at}#more-page">Page someone else</a>' in page
+    assert '<details id="more-page" open>' in form
+    assert '<details id="more-page">' in admin.get(incident.get_absolute_url()).content.decode()
+    assert "Page someone else" not in admin.get(f"{LIST}{over.pk}/change/").content.decode()
