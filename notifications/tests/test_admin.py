@@ -241,3 +241,50 @@ def test_a_person_is_paged_as_a_test(root: Client, recorder: Recorder) -> None:
     assert {to for _, to, _ in recorder.take_all()} == {"topic-bob"}
     assert "ob is being paged, as a test." in said.content.decode()
     assert "one: Switched off: never paged." in said.content.decode()
+
+
+PEOPLE = "/admin/schedules/user/"
+
+
+@pytest.fixture
+def reached_and_not() -> None:
+    make_user("reached")
+    make_user("without", ntfy=False)
+    make_user("leaver", is_active=False)
+
+
+def test_the_list_of_people_says_who_can_be_paged(root: Client, reached_and_not: None) -> None:
+    listed = root.get(PEOPLE).context["cl"].result_list
+
+    assert {one.name: one.is_reached for one in listed if one.name != "root"} == {
+        "reached": True,
+        "without": False,
+        "leaver": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("paged", "names"),
+    [
+        ("yes", {"reached"}),
+        ("no", {"without", "leaver"}),
+        ("maybe", {"reached", "without", "leaver"}),
+    ],
+)
+def test_people_are_listed_by_whether_they_can_be_paged(
+    root: Client, reached_and_not: None, paged: str, names: set[str]
+) -> None:
+    listed = root.get(PEOPLE, {"paged": paged}).context["cl"].result_list
+
+    assert {one.name for one in listed if one.name != "root"} == names
+
+
+@pytest.mark.parametrize("people", [1, 12])
+def test_who_can_be_paged_is_asked_for_all_people_at_once(
+    root: Client, people: int, django_assert_num_queries: Any
+) -> None:
+    for number in range(people):
+        make_user(f"person{number}")
+
+    with django_assert_num_queries(9):
+        root.get(PEOPLE, {"paged": "yes"})

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from schedules import people, preview
+from schedules import people, preview, troubles
 from schedules.admin import leaving
 from schedules.admin.base import NoDelete, person_of
 from schedules.covering import Refused
@@ -29,6 +30,27 @@ else:
     PersonModelAdmin = DjangoUserAdmin
 
 
+class CanBePaged(admin.SimpleListFilter):
+    """By what the floors above know of each person's addresses."""
+
+    title = "can be paged"
+    parameter_name = "paged"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    @functools.cached_property
+    def unreached(self) -> Q:
+        """Asked once, however often the list and its counts need it."""
+        troubled = troubles.of_people(User.objects.filter(is_active=True).only("pk"))
+        return Q(pk__in=troubled) | Q(is_active=False)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        if self.value() not in ("yes", "no"):
+            return queryset
+        return queryset.filter(self.unreached if self.value() == "no" else ~self.unreached)
+
+
 @admin.register(User)
 class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
     """The floors above add to `inlines` and `list_display`: how a person is reached is theirs."""
@@ -37,8 +59,8 @@ class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
     add_form = NewPersonForm
     add_form_template = "admin/change_form.html"
     inlines = []
-    list_display = ["name", "email", "is_active", "is_superuser"]
-    list_filter = ["is_active", "is_superuser", "teams"]
+    list_display = ["name", "email", "is_active", "is_superuser", "can_be_paged"]
+    list_filter = [CanBePaged, "is_active", "is_superuser", "teams"]
     search_fields = ["name", "email"]
     ordering = ["name", "pk"]
     filter_horizontal = []
@@ -65,6 +87,21 @@ class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
         ),
     ]
     add_fieldsets = [(None, {"fields": ["name", "email", "time_zone", "new_password"]})]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, its people told apart in one go by whether a page would reach them."""
+        found = super().get_changelist_instance(request)
+        shown = list(found.result_list)
+        troubled = troubles.of_people(shown)
+        for user in shown:
+            user.is_reached = user.is_active and user.pk not in troubled
+        found.result_list = shown
+        return found
+
+    @admin.display(description="can be paged", boolean=True)
+    def can_be_paged(self, user: Any) -> bool:
+        is_reached: bool = user.is_reached
+        return is_reached
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Leads see whom they schedule, not how those have set themselves up."""
