@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,13 +13,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from alertsources.forms import FLAPPING, AlertSourceForm
+from alertsources.key_admin import KeyTools
 from alertsources.keys import OVERLAP_SAID, give_key, set_key
 from alertsources.kind_admin import KindTools
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.reprocessing_admin import Reprocessing
 from alertsources.rule_admin import RuleInline, what_rules_say
 from alertsources.secret_forms import FORGET, SECRET
-from alertsources.setting_up import address_for, address_with_key, set_up_of, shell_line
+from alertsources.setting_up import address_for, address_with_key, set_up_of
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
 from alertsources.trial_admin import TrialTools
@@ -38,7 +39,7 @@ SNIPPET = '<pre><code>{0}</code></pre><button type="button" data-copy="{0}">Copy
 
 
 @admin.register(AlertSource)
-class AlertSourceAdmin(KindTools, TrialTools, SourceModelAdmin):
+class AlertSourceAdmin(KindTools, KeyTools, TrialTools, SourceModelAdmin):
     form = AlertSourceForm
     list_display = ["name", "team", "kind", "is_active", "last_received"]
     list_filter = ["is_active", "kind", "team"]
@@ -101,22 +102,13 @@ class AlertSourceAdmin(KindTools, TrialTools, SourceModelAdmin):
         key = "" if change else set_key(obj)
         super().save_model(request, obj, form, change)
         if key:
-            self._show_once(request, obj, key)
+            self.show_once(request, obj, key)
 
     @admin.action(description="New key for the selected sources", permissions=["change"])
     def new_key(self, request: HttpRequest, queryset: QuerySet[AlertSource]) -> None:
         for source in queryset:
-            self._show_once(request, source, give_key(source, now=timezone.now()))
+            self.show_once(request, source, give_key(source, now=timezone.now()))
         self.message_user(request, OVERLAP_SAID)
-
-    def _show_once(self, request: HttpRequest, source: AlertSource, key: str) -> None:
-        text = format_html(
-            "The key of {} is shown only now: <code>{}</code><br>"
-            "Address with the key in it: <code>{}</code><br>"
-            "To try it, which pages for real: <code>{}</code>",
-            *(source.name, key, address_with_key(key), shell_line(source, key)),
-        )
-        self.message_user(request, text, messages.WARNING)
 
     @admin.display(description="address")
     def address(self, source: AlertSource) -> SafeString:

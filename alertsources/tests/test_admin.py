@@ -74,6 +74,33 @@ def test_a_new_key_works_beside_the_old_one(admin: Client) -> None:
     assert "the one before works until" in admin.get(f"{LIST}{source.pk}/change/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("sent", "old_works", "said"),
+    [
+        ({}, 202, "works for another 24 hours"),
+        ({"at_once": "1"}, 403, "The old key works no more."),
+        ({"seen": "gone"}, 202, "was changed a moment ago"),
+    ],
+)
+def test_the_tool_for_a_new_key_asks_first(
+    admin: Client, sent: dict[str, str], old_works: int, said: str
+) -> None:
+    source = make_source(make_team())
+    at = f"{LIST}{source.pk}/key/"
+
+    asked = admin.get(at).content.decode()
+    assert at in admin.get(f"{LIST}{source.pk}/change/").content.decode()
+    source.refresh_from_db()
+    assert f'name="seen" value="{source.key_hint}"' in asked
+    assert source.old_key_until is None
+
+    page = admin.post(at, {"seen": source.key_hint, **sent}, follow=True).content.decode()
+
+    assert said in page
+    assert bool(key_in(page)) is ("seen" not in sent)
+    assert post({"title": "x"}).status_code == old_works
+
+
 def test_editing_a_source_keeps_its_key(admin: Client) -> None:
     source = make_source(make_team())
 

@@ -160,6 +160,7 @@ ADMIN_DOES: dict[str, str] = {
     "login": BROWSER,
     "incidents_incident_act": "POST incidents/acts",
     "alertsources_alertsource_test": "POST alert-sources/{pk}/test",
+    "alertsources_alertsource_key": "POST alert-sources/{pk}/key",
     "alertsources_alertsource_mapping": "PUT alert-sources/{pk}/mapping",
     "alertsources_receivedpayload_reprocess": (
         "POST alert-sources/{pk}/messages/{message}/reprocess"

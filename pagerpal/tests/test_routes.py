@@ -172,6 +172,7 @@ ADMIN_PAGES: dict[str, tuple[frozenset[str], str]] = {
     "incidents_incident_act": (ADMINS, POST),
     "alertsources_alertsource_test": (LEADS, POST),
     "alertsources_alertsource_mapping": (LEADS, GET),
+    "alertsources_alertsource_key": (LEADS, GET),
     "alertsources_receivedpayload_reprocess": (LEADS, POST),
     "notifications_previews": (ANY_LEAD, GET),
 }
