@@ -47,7 +47,7 @@ PLAIN_AGAIN_AFTER = timedelta(minutes=15)
 MOST_ALIKE = 9
 PLAIN = "plain"
 NOTHING = outbox.Written(0, None, None)
-DUE = Due(Incident, "escalate_at", "state = 'triggered'")
+DUE = Due(Incident, "escalate_at", "state = 'triggered' AND held_at IS NULL")
 HIGH = Incident.Urgency.HIGH
 
 

@@ -21,7 +21,7 @@ from schedules.transactions import repeat_on_conflict
 
 Kind = TimelineEntry.Kind
 NOTHING = outbox.Written(0, None, None)
-TO_ASK = Due(Incident, "ask_at", "state = 'acknowledged'")
+TO_ASK = Due(Incident, "ask_at", "state = 'acknowledged' AND held_at IS NULL")
 
 # Silent for this long after the question, an owner has lost the incident.
 ANSWER_WITHIN = timedelta(minutes=5)
