@@ -57,6 +57,8 @@ DOES: dict[str, str] = {
     "alertsources:in": INTAKE,
     **dict.fromkeys(("team_enter", "team_leave", "team_note", "team_act"), GUEST),
     **dict.fromkeys(("team_page", "team_incident"), GUEST),
+    # It sends to the address of this kind of whoever presses, as the call does to a named one.
+    "system_test": "POST me/contact-methods/{pk}/test",
     "team_token": "POST teams/{pk}/token",
     **dict.fromkeys(("set_up_team", "set_up_phone", "set_up_turns"), GUIDE),
     **dict.fromkeys(("set_up_source", "set_up_test", "set_up_hide"), GUIDE),
