@@ -71,6 +71,7 @@ class EscalationPolicyAdmin(PolicyModelAdmin):
     form = PolicyForm
     list_display = ("name", "team", "is_default", "repeats", "repeat_after")
     list_filter = ("team", "is_default")
+    show_facets = admin.ShowFacets.ALWAYS
     list_select_related = ("team",)
     search_fields = ("name", "team__name")
     autocomplete_fields = ("team",)

@@ -359,6 +359,7 @@ class InboundMessageAdmin(LogOnly, InboundModelAdmin):
         *("said_at", "provider"),
     ]
     ordering = ["-pk"]
+    show_full_result_count = False
 
     @admin.display(description="from")
     def sender(self, message: InboundMessage) -> str:

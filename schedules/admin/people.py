@@ -61,6 +61,7 @@ class UserAdmin(leaving.AsksWhoTakesOver, NoDelete, PersonModelAdmin):
     inlines = []
     list_display = ["name", "email", "is_active", "is_superuser", "can_be_paged"]
     list_filter = [CanBePaged, "is_active", "is_superuser", "teams"]
+    show_facets = admin.ShowFacets.ALWAYS
     search_fields = ["name", "email"]
     ordering = ["name", "pk"]
     filter_horizontal = []

@@ -91,6 +91,7 @@ class RotationAdmin(ChoosesSturdily, NoDelete, RotationModelAdmin):
     inlines = [RotationMemberInline, RotationWindowInline]
     autocomplete_fields = ["team"]
     list_filter = ["is_active", "team"]
+    show_facets = admin.ShowFacets.ALWAYS
     search_fields = ["name", "team__name"]
     fieldsets = [
         (None, {"fields": ["team", "name", "position", "is_active"]}),
