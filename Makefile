@@ -3,7 +3,8 @@
 PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 2
+# Three for two cores: a browser and the programs that tests start leave them idle now and then.
+PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .PHONY: run test lint bench faults fuzz container-check clean
 
