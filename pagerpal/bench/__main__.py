@@ -61,10 +61,20 @@ def run(label: str, database: str, *what: str) -> None:
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"\n{label}: {os.cpu_count()} cores, load before the run {load:.2f}\n")
+    print(f"\n{label}: {os.cpu_count()} cores, load before the run {load:.2f}, {commit()}\n")
     print("| what | measured | bar |\n| --- | --- | --- |")
     for line in json.loads(done.stdout.splitlines()[-1]):
         print(f"| {line['what']} | {line['measured']} | {line['bar']} |")
+
+
+def commit() -> str:
+    """Which code this is; a copy without its history does not know."""
+    asked = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return "commit unknown"
+    return f"commit {done.stdout.strip()}"
 
 
 def measured(port: int, what: str, size: int) -> list[Figure]:
