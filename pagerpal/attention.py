@@ -49,15 +49,6 @@ class Attention:
     unreached: list[Unreached] = field(default_factory=list)
     more_unreached: int = 0
 
-    @property
-    def digest(self) -> Any:
-        """Stands for what is shown."""
-        shown = [(gap.rotation.pk, gap.starts_at, gap.ends_at, gap.why) for gap in self.gaps]
-        silent = [(one.thread, one.words) for one in self.silent]
-        unreached = [(one.person.pk, one.why) for one in self.unreached]
-        more = self.more, self.more_silent, self.more_unreached
-        return shown, sorted(self.may_cover), self.has_failed, silent, unreached, more
-
 
 def of(user: User, now: datetime) -> Attention:
     """Of the person's teams. Never raises: it must not take the page along."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +20,7 @@ from pagerpal import attention, checklist, health
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.on_duty import on_duty
 from schedules import troubles
-from schedules.duty import Duty
-from schedules.models import User
+from schedules.models import SettingChange, User
 from schedules.sight import teams_of
 
 # The list has the rest.
@@ -37,20 +35,20 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """The page, or for its poll the live part, or 204 while that would say the same."""
     user: User = request.user  # type: ignore[assignment]
     now = timezone.now()
-    live = _live(user, now)
-    seen = live["seen"] = _digest(live, now)
+    opened = Incident.objects.visible_to(user).open().urgent_first()
+    count = opened.count()
+    verdict = health.verdict(now)
+    seen = _digest(opened, count, verdict, now)
     is_poll = request.htmx  # type: ignore[attr-defined]
     if is_poll and request.GET.get("seen") == seen:
         return HttpResponse(status=204)
-    live["rows"] = rows(live["shown"], user)
+    live = {"seen": seen, "verdict": verdict, **_live(user, opened, count, now)}
     if not is_poll:
         return render(request, "dashboard/dashboard.html", live | _still(user, now))
     return render(request, "dashboard/_live.html", live)
 
 
-def _live(user: User, now: datetime) -> dict[str, Any]:
-    opened = Incident.objects.visible_to(user).open().urgent_first()
-    count = opened.count()
+def _live(user: User, opened: IncidentQuerySet, count: int, now: datetime) -> dict[str, Any]:
     slim = opened.select_related("team", "owner").defer("detail", "search_text", "labels", "links")
     shown = list(slim[:MOST_INCIDENTS])
     duties = on_duty(user, now)
@@ -60,10 +58,9 @@ def _live(user: User, now: datetime) -> dict[str, Any]:
         "mine": [duty for duty in duties if duty.person == user],
         "attention": attention.of(user, now),
         "count": count,
-        "shown": shown,
+        "rows": rows(shown, user),
         "more": count - len(shown),
         "has_unanswered": any(one.state == Incident.State.TRIGGERED for one in shown),
-        "verdict": health.verdict(now),
         "beat_at": _last_beat(),
         "last_closed": None if count else last_closed(user),
     }
@@ -102,28 +99,14 @@ def _last_beat() -> datetime | None:
     return beats.values_list("beat_at", flat=True).first()
 
 
-def _digest(live: dict[str, Any], now: datetime) -> str:
-    """Stands for what the live part shows; its ages may be a minute old, so that counts too."""
-    said: Iterable[Any] = (
-        [_said_of(duty) for duty in live["duties"]],
-        [(incident.pk, incident.revision) for incident in live["shown"]],
-        live["attention"].digest,
-        live["count"],
-        live["verdict"].troubles,
-        live["verdict"].notes,
-        now.strftime("%H:%M"),
-    )
+def _digest(opened: IncidentQuerySet, count: int, verdict: health.Verdict, now: datetime) -> str:
+    """Stands for what the live part shows, without looking at all of it.
+
+    Who is on call and what needs attention follow from settings, of which each change is written
+    down, and from the time: what follows from neither, such as an address that begins to fail, is
+    told with the next minute, as ages are.
+    """
+    shown = list(opened.values_list("pk", "revision")[:MOST_INCIDENTS])
+    changed = SettingChange.objects.order_by("-pk").values_list("pk", flat=True).first()
+    said = (shown, count, changed, verdict.troubles, verdict.notes, now.strftime("%H:%M"))
     return hashlib.blake2s(repr(said).encode(), digest_size=8).hexdigest()
-
-
-def _said_of(duty: Duty) -> tuple[Any, ...]:
-    following = duty.following
-    return (
-        duty.rotation.pk,
-        str(duty.person),
-        duty.is_gap,
-        duty.until,
-        duty.trouble,
-        duty.then and (str(duty.then.person), duty.then.why),
-        following and (str(following.person), following.starts_at),
-    )

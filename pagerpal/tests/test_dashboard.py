@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, time
 from typing import Any
 
@@ -222,6 +222,37 @@ def test_an_unchanged_dashboard_is_answered_204(page: Client, alice: User) -> No
     assert changed.content.lstrip().startswith(b'<div id="live"')
 
 
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda alice: make_rotation(alice.teams.get(), alice),
+        lambda alice: alice.contact_methods.all().delete(),
+        lambda alice: WorkerHeartbeat.objects.update(beat_at=NOON - minutes(1)),
+    ],
+)
+def test_what_changes_within_the_minute_is_told_by_the_next_poll(
+    page: Client, alice: User, happens: Callable[[User], Any]
+) -> None:
+    beat()
+    make_team("Platform", alice)
+    seen = page.get("/").context["seen"]
+
+    happens(alice)
+
+    assert page.get(f"/dashboard?seen={seen}", headers=HTMX).status_code == 200
+
+
+def test_a_poll_that_brings_no_news_asks_little(
+    page: Client, alice: User, django_assert_max_num_queries: Any
+) -> None:
+    beat()
+    make_incident(make_team("Platform", alice))
+    seen = page.get("/").context["seen"]
+
+    with django_assert_max_num_queries(26):
+        page.get(f"/dashboard?seen={seen}", headers=HTMX)
+
+
 def test_who_cannot_be_reached_is_told(client: Client) -> None:
     client.force_login(make_user("dave", ntfy=False))
 
@@ -252,7 +283,7 @@ def test_the_open_incidents_cost_no_more_queries_than_one(
     for number in range(30):
         make_incident(team, title=f"Number {number}")
 
-    with django_assert_max_num_queries(44):
+    with django_assert_max_num_queries(45):
         response = page.get("/")
 
     assert len(response.context["rows"]) == 20
