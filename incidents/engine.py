@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from copy import copy
@@ -50,6 +51,10 @@ NOTHING = outbox.Written(0, None, None)
 DUE = Due(Incident, "escalate_at", "state = 'triggered' AND held_at IS NULL")
 HIGH = Incident.Urgency.HIGH
 
+# When each team was served last, in this process.
+_turns: dict[int, int] = {}
+_turn = itertools.count(1)
+
 
 @dataclass(frozen=True)
 class Stepped:
@@ -94,6 +99,7 @@ def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
     for team_id, severity in _teams_with_due(now):
         for incident in _candidates(team_id, severity, now):
             if stepped := _run(incident, now, books):
+                _turns[team_id] = next(_turn)
                 return stepped
     if asked := lifecycle.ask_next(now):
         return Stepped(asked.incident_id, asked.written.rows, asked.written.first_pk)
@@ -196,16 +202,19 @@ def names(book: Directory, planned: planner.Planned) -> list[str]:
 
 
 def _teams_with_due(now: datetime) -> list[tuple[int, str]]:
-    """(team, worst severity due there), worst first; by lot among equals, so that no team waits
-    behind another's storm."""
+    """(team, worst severity due there), worst first; among equals whoever was served longest ago,
+    by lot where none was, so that no team waits behind another's storm."""
     best: dict[int, str] = {}
     for team_id, severity in (
         Incident.objects.due(now).order_by().values_list("team_id", "severity").distinct()
     ):
         known = best.get(team_id, severity)
         best[team_id] = min(severity, known, key=SEVERITY_RANK.__getitem__)
-    lots = [(SEVERITY_RANK[word], random.random(), team, word) for team, word in best.items()]  # noqa: S311
-    return [(team, word) for _, _, team, word in sorted(lots)]
+    lots = [
+        (SEVERITY_RANK[word], _turns.get(team, 0), random.random(), team, word)  # noqa: S311
+        for team, word in best.items()
+    ]
+    return [(team, word) for *_, team, word in sorted(lots)]
 
 
 def _step(incident: Incident, tick: Tick, now: datetime) -> Stepped:

@@ -394,9 +394,8 @@ def test_a_storm_of_one_team_does_not_bury_another_teams_page() -> None:
     for _ in range(30):
         make_incident(storm)
 
-    handled = [engine.run_best_due(NOON) for _ in range(15)]
+    handled = [engine.run_best_due(NOON) for _ in range(2)]
 
-    # By lot among teams: 15 draws miss one of two teams once in 32,768 runs.
     assert old.pk in [stepped.incident_id for stepped in handled if stepped]
 
 
