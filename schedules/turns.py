@@ -44,10 +44,10 @@ def turn(*, patience: float = PATIENCE) -> Iterator[None]:
         yield
         return
     # Closing it, as a process that dies does, gives the turn back.
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = _open(path)
     _here.is_inside = True
     try:
-        _wait(file, patience)
+        _wait_in_line(file, f"{path}-next", time.monotonic() + patience)
         yield
     finally:
         os.close(file)
@@ -62,12 +62,28 @@ def _path() -> str:
     return "" if ":memory:" in name or "mode=memory" in name else f"{name}.lock-turn"
 
 
-def _wait(file: int, patience: float) -> None:
-    ends = time.monotonic() + patience
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _wait_in_line(file: int, line: str, ends: float) -> None:
+    """Only who is next waits for the turn itself, so that whoever has just had it, and is back
+    within a moment, does not take it again and again before those that wait."""
+    following = _open(line)
+    try:
+        if _wait(following, ends):
+            _wait(file, ends)
+    finally:
+        os.close(following)
+
+
+def _wait(file: int, ends: float) -> bool:
     while True:
         try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= ends:
-                return None
+                return False
             time.sleep(PAUSE)
+        else:
+            return True
