@@ -74,7 +74,7 @@ def _cells(incident: Incident, taken_at: datetime | None, pages: dict[int, int])
         _seconds(incident.opened_at, taken_at),
         _when(incident.resolved_at),
         _seconds(incident.opened_at, incident.resolved_at),
-        str(incident.owner or ""),
+        incident.holder,
         str(pages.get(incident.pk, 0)),
         "yes" if incident.is_noise else "no",
     )

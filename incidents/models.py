@@ -259,6 +259,8 @@ class Incident(models.Model):
         on_delete=models.SET_NULL,
         related_name="owned_incidents",
     )
+    # The name of an owner without an account, who came by a team's token.
+    owner_label = models.CharField(max_length=120, blank=True, default="", db_default="")
     opened_at = models.DateTimeField(default=timezone.now)
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -389,6 +391,13 @@ class Incident(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state != self.State.RESOLVED
+
+    @property
+    def holder(self) -> str:
+        """Who has it, or had it in the end, as far as is known; empty when nobody took it."""
+        if self.acknowledged_at is None:
+            return ""
+        return str(self.owner or self.owner_label or "somebody")
 
     @property
     def is_snoozed(self) -> bool:

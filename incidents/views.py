@@ -141,7 +141,7 @@ def _status_facts(request: HttpRequest, incident: Incident) -> dict[str, Any]:
         "can_act": can_act,
         "buttons": [(word, acts.label_of(word, incident, user)) for word in offered],
         "is_mine": incident.owner_id == user.pk,
-        "is_anothers": incident.owner_id not in {None, user.pk},
+        "is_anothers": bool(incident.holder) and incident.owner_id != user.pk,
     }
 
 
@@ -267,7 +267,7 @@ def _say(
         context |= {
             "incident": incident,
             "is_mine": incident.owner_id == holder.user.pk,
-            "is_anothers": incident.owner_id not in {None, holder.user.pk},
+            "is_anothers": bool(incident.holder) and incident.owner_id != holder.user.pk,
             "buttons": [(word, acts.label_of(word, incident, holder.user)) for word in offered[:1]],
             "can_escalate": "escalate" in offered,
             "entry": _last_word(incident),

@@ -15,14 +15,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from incidents import acts, lifecycle
+from incidents import acts, lifecycle, situation
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident
 from incidents.wishes import text_of
@@ -77,7 +77,11 @@ def for_guests(view: View) -> View:
         if guest is None:
             return _gone(request, 403)
         with timezone.override(ZoneInfo(guest.team.time_zone)):
-            return view(request, guest, *args, **kwargs)
+            try:
+                return view(request, guest, *args, **kwargs)
+            except (Http404, PermissionDenied) as why:
+                code = 404 if isinstance(why, Http404) else 403
+                return render(request, "team/refused.html", {"guest": guest}, status=code)
 
     return guarded
 
@@ -138,6 +142,8 @@ def incident(request: HttpRequest, guest: Guest, pk: int) -> HttpResponse:
         "now": timezone.now(),
         "incident": found,
         "buttons": [(word, acts.label_of(word, found)) for word in acts.offered(found)],
+        "is_anothers": found.is_open and found.holder not in {"", guest.label},
+        "links": situation.web_links(found),
         "entries": found.timeline.select_related("actor")[:MOST_ENTRIES],
     }
     return render(request, "team/incident.html", context)
@@ -185,7 +191,7 @@ def _of(guest: Guest, pk: int) -> Incident:
     found = get_object_or_404(Incident.objects.select_related("team", "owner"), pk=pk)
     is_old = found.resolved_at is not None and found.resolved_at < timezone.now() - SHOWN_FOR
     if found.team_id != guest.team.pk or is_old:
-        raise PermissionDenied("The team token does not open this incident: sign in to see it.")
+        raise PermissionDenied
     return found
 
 

@@ -24,7 +24,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     State.RESOLVED: frozenset({State.TRIGGERED}),
 }
 
-ANSWERED = ["state", "owner", "acknowledged_at", "escalate_at", "revision"]
+ANSWERED = ["state", "owner", "owner_label", "acknowledged_at", "escalate_at", "revision"]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _owned(incident: Incident, by: Actor) -> str:
     at = clock(incident.acknowledged_at, by)
     if by.user is not None and incident.owner == by.user:
         return gettext("You have it since %(at)s.") % {"at": at}
-    who = incident.owner or gettext("Somebody")
+    who = incident.owner or incident.owner_label or gettext("Somebody")
     return gettext("%(who)s has it since %(at)s.") % {"who": who, "at": at}
 
 

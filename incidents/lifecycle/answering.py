@@ -81,7 +81,7 @@ def take_over(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         if incident.state == State.TRIGGERED:
             _take(incident, by, None, now)
             return Moved(True, incident, yours(incident))
-        before = incident.owner or "somebody"
+        before = incident.holder
         # What the owner before was to be told or asked is no news for them any more.
         _end_questions(incident, f"{by.label} has it", now)
         incident.ask_after = None
@@ -123,6 +123,7 @@ def _take(incident: Incident, by: Actor, promise: Promise | None, now: datetime)
 
 def _own(incident: Incident, by: Actor, promise: Promise | None, now: datetime) -> None:
     incident.state, incident.owner = State.ACKNOWLEDGED, by.user
+    incident.owner_label = "" if by.user else by.label[:120]
     incident.acknowledged_at, incident.escalate_at = now, None
     incident.nobody_reached_at = incident.planning_failed_at = None
     incident.held_at = None

@@ -119,7 +119,7 @@ def _split(incident: Incident, other: Incident, by: Actor, now: datetime) -> Mov
     )
     incident.merged_into = incident.resolved_at = None
     incident.state, incident.owner = other.state, other.owner
-    incident.acknowledged_at = other.acknowledged_at
+    incident.acknowledged_at, incident.owner_label = other.acknowledged_at, other.owner_label
     for name in PROMISED:
         setattr(incident, name, getattr(other, name))
     # The question about the other is no question about this one.

@@ -65,8 +65,7 @@ def unacknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
     def act(incident: Incident) -> Moved:
         if incident.state != State.ACKNOWLEDGED:
             return Moved(False, incident, standing(incident, by))
-        owner = incident.owner
-        whose = "it" if owner == by.user or owner is None else f"it, which {owner} had,"
+        whose = "it" if incident.holder == by.label else f"it, which {incident.holder} had,"
         write(incident, Kind.RELEASED, f"{by.label} gave {whose} back.", by, now)
         release(incident, now=now, why=f"{by.label} gave it back")
         return Moved(True, incident, f"Nobody has #{incident.pk} now: it is paged for anew.")

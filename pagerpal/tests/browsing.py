@@ -11,6 +11,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from pagerpal import team_tokens
+from pagerpal.models import TeamToken
 from schedules.models import User
 
 if TYPE_CHECKING:
@@ -131,6 +133,12 @@ def visit(browser: Browser, live_server: Any) -> Iterator[Visit]:
     for context in contexts:
         context.close()
     assert not errors
+
+
+def guest_session(url: str) -> Any:
+    """A cookie that says Ann has entered the token of the only team that has one."""
+    value = team_tokens.cookie_for(TeamToken.objects.get(), "Ann")
+    return {"name": settings.TEAM_COOKIE_NAME, "value": value, "url": url}
 
 
 def session(user: User, url: str) -> Any:

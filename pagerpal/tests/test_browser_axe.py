@@ -14,12 +14,13 @@ from django.utils import timezone
 from incidents.answers import token_for
 from notifications import bundles, trials
 from notifications.models import Notification
-from pagerpal import password_links
+from pagerpal import password_links, team_tokens
 from pagerpal.testing import make_incident, run_worker
-from pagerpal.tests.browsing import PHONE, session
+from pagerpal.tests.browsing import NARROW, PHONE, flaws, guest_session, session
 from pagerpal.tests.test_routes import (
     ADMIN,
     GET,
+    LEAD,
     PAGES,
     RESPONDER,
     World,
@@ -66,7 +67,9 @@ PAGES_OF_THE_ADMIN = [
 ]  # fmt: skip
 
 DONE = ("acknowledged", "resolved")
-Opened = tuple[str, User | None]
+# Somebody who has entered the token of the team.
+GUEST = "guest"
+Opened = tuple[str, User | str | None]
 
 
 def pages_of_people(world: World) -> Iterator[Opened]:
@@ -102,19 +105,33 @@ def pages_without_login(world: World) -> Iterator[Opened]:
     yield run.context["answer_path"], None
 
 
+def pages_of_guests(world: World) -> Iterator[Opened]:
+    """What the token of a team opens, and the door for it."""
+    team, now = world["schedules_team"], timezone.now()
+    link = team_tokens.make(team, world["people"][LEAD], days=1, now=now)
+    yield urlsplit(link).path, None
+    yield "/team", None
+    ours = [world["incidents_incident"].pk]
+    ours += [make_incident(team, state=state, now=now).pk for state in DONE]
+    for path in ("/team", *(f"/team/incidents/{pk}" for pk in ours), "/team/incidents/0"):
+        yield path, GUEST
+    yield reverse("team_token", args=[team.pk]), world["people"][LEAD]
+
+
 def pages_of_the_admin(world: World) -> Iterator[Opened]:
     for name in PAGES_OF_THE_ADMIN:
         yield address_of(f"admin:{name}", world), world["people"][ADMIN]
 
 
-def findings(page: Page) -> Iterator[str]:
+def findings(page: Page) -> list[str]:
     """What axe calls serious or critical, with all unfolded that unfolds."""
     page.evaluate(READY)
     page.evaluate(AXE)
+    found = []
     for scheme, rules in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        for found in page.evaluate(LOOK, rules):
-            yield f"{scheme} {urlsplit(page.url).path} {found}"
+        found += [f"{scheme} {urlsplit(page.url).path} {one}" for one in page.evaluate(LOOK, rules)]
+    return found
 
 
 @pytest.fixture
@@ -125,16 +142,17 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def look_at(page: Page, opened: Iterator[Opened], url: str) -> list[str]:
+def look_at(page: Page, opened: Iterator[Opened], url: str, *sizes: Any) -> list[str]:
     found: list[str] = []
     for path, user in opened:
         page.context.clear_cookies()
         if user:
-            page.context.add_cookies([session(user, url)])
+            cookie = session(user, url) if isinstance(user, User) else guest_session(url)
+            page.context.add_cookies([cookie])
         page.emulate_media(color_scheme="light")
         page.goto(url + path)
         if page.evaluate("document.doctype !== null"):
-            found += findings(page)
+            found += findings(page) + flaws(page, *sizes)
     return found
 
 
@@ -146,6 +164,12 @@ def test_no_page_without_a_login_keeps_anybody_out(
     page: Page, world: World, live_server: Any
 ) -> None:
     assert look_at(page, pages_without_login(world), live_server.url) == []
+
+
+def test_no_page_of_the_teams_token_keeps_anybody_out_or_sticks_out(
+    page: Page, world: World, live_server: Any
+) -> None:
+    assert look_at(page, pages_of_guests(world), live_server.url, DESK, NARROW) == []
 
 
 def test_no_page_of_the_admin_keeps_anybody_out(page: Page, world: World, live_server: Any) -> None:

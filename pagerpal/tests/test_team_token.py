@@ -118,6 +118,51 @@ def test_their_acts_stand_on_the_timeline_by_their_name(
     assert incident.timeline.filter(via="team token").count() == 2
 
 
+def test_whoever_took_it_without_an_account_is_named_to_all(guest: Client, team: Team) -> None:
+    incident, bob = make_incident(team, title="Disk full"), make_user("bob")
+    Membership.objects.create(team=team, user=bob)
+    guest.post(f"/team/incidents/{incident.pk}/acknowledge")
+    client = Client()
+    client.force_login(bob)
+
+    pages = [one.content.decode() for one in (
+        guest.get("/team"), client.get("/incidents"), client.get(f"/incidents/{incident.pk}"),
+    )]  # fmt: skip
+    again = client.post(f"/incidents/{incident.pk}/acknowledge", follow=True).content.decode()
+
+    assert all("<bdi>Ann (team token)</bdi> has it" in page for page in pages)
+    assert "Ann (team token) has it since" in again
+    client.post(f"/incidents/{incident.pk}/reassign", {"to": bob.pk})
+    incident.refresh_from_db()
+    assert (incident.holder, incident.owner_label) == ("bob", "")
+    assert incident.timeline.filter(text="bob took it over from Ann (team token).").exists()
+
+
+def test_what_a_person_has_is_resolved_by_a_second_tap_alone(guest: Client, team: Team) -> None:
+    bob = make_user("bob")
+    theirs = make_incident(team, state="acknowledged", owner=bob)
+    own = make_incident(team)
+    guest.post(f"/team/incidents/{own.pk}/acknowledge")
+
+    asked = guest.get(f"/team/incidents/{theirs.pk}").content.decode()
+    at_once = guest.get(f"/team/incidents/{own.pk}").content.decode()
+
+    assert "<bdi>bob</bdi> has it. Resolve it all the same?" in asked
+    assert "all the same" not in at_once
+
+
+def test_what_it_does_not_open_leads_back_to_what_it_opens(guest: Client, team: Team) -> None:
+    others = make_incident(make_team("Web"), title="Secret")
+
+    refused = guest.get(f"/team/incidents/{others.pk}")
+    missing = guest.get("/team/incidents/0")
+
+    assert (refused.status_code, missing.status_code) == (403, 404)
+    for page in (refused.content.decode(), missing.content.decode()):
+        assert 'class="brand" href="/team"' in page
+        assert "Secret" not in page
+
+
 @pytest.mark.parametrize("word", ["snooze", "merge", "reassign", "page", "nonsense"])
 def test_what_needs_an_account_is_no_act_of_theirs(guest: Client, team: Team, word: str) -> None:
     incident = make_incident(team)
