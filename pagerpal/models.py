@@ -90,8 +90,12 @@ class SiteFact(models.Model):
         return f"{self.get_name_display()}, last at {self.at:%Y-%m-%d %H:%M} UTC"
 
 
-class SecondFactor(models.Model):
+class SecondFactor(Recorded):
     """An app on somebody's phone, whose codes they enter after the password."""
+
+    recording = Recording(
+        part_of="user", secret=frozenset({"secret"}), without=frozenset({"last_step", "since"})
+    )
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_factor"
@@ -144,8 +148,14 @@ class TeamToken(Recorded):
         return f"team token of {self.team}"
 
 
-class ApiToken(models.Model):
+class ApiToken(Recorded):
     """A secret with which a program acts as its person, until it expires or is revoked."""
+
+    recording = Recording(
+        part_of="user",
+        secret=frozenset({"token_hash"}),
+        without=frozenset({"hint", "created_at", "last_used_at"}),
+    )
 
     class Scope(models.TextChoices):
         READ = "read", "only reads"

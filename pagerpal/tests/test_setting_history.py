@@ -9,8 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
-from notifications.models import ContactMethod
+from notifications.models import ContactMethod, NotificationRule
+from pagerpal import second_factor
+from pagerpal.models import ApiToken, SecondFactor, TeamToken
 from pagerpal.testing import make_admin, make_rotation, make_source, make_team, make_user
 from schedules.models import SettingChange, User
 from schedules.recorded import Recorded
@@ -25,12 +28,18 @@ def as_admin() -> HttpRequest:
     return request
 
 
-def test_every_model_that_the_admin_can_change_is_recorded() -> None:
-    request, missing = as_admin(), set()
+# Settings of people that their own pages change, not the admin's.
+BESIDE_THE_ADMIN = {ApiToken, SecondFactor, TeamToken, NotificationRule}
+
+
+def test_every_model_that_somebody_can_change_is_recorded() -> None:
+    request = as_admin()
+    missing = {model for model in BESIDE_THE_ADMIN if not issubclass(model, Recorded)}
     for model, shown in admin.site._registry.items():
         if model._meta.app_label == "django_q":
             continue
-        if shown.has_add_permission(request) or shown.has_change_permission(request):
+        may = (shown.has_add_permission, shown.has_change_permission, shown.has_delete_permission)
+        if any(asked(request) for asked in may):
             missing |= {model} if not issubclass(model, Recorded) else set()
         for inline in shown.get_inline_instances(request):
             if inline.has_change_permission(request) or inline.has_add_permission(request, None):
@@ -80,6 +89,37 @@ def test_an_alert_that_comes_in_changes_no_setting(client: Client) -> None:
 
     assert answer.status_code < 300
     assert SettingChange.objects.count() == before
+
+
+def test_what_lets_people_and_their_programs_in_is_recorded_without_its_secrets(
+    client: Client,
+) -> None:
+    root, alice, secret = make_admin(), make_user("alice"), second_factor.new_secret()
+    client.force_login(alice)
+    client.post(reverse("make_token"), {"name": "ci", "scope": "read", "days": "90"})
+    token = ApiToken.objects.get()
+    now = timezone.now()
+    code = second_factor.code_of(secret, int(now.timestamp()) // second_factor.STEP)
+    codes = second_factor.switch_on(alice, secret, code, now=now)
+    second_factor.switch_off(alice)
+    client.post(reverse("revoke_token", args=[token.pk]))
+
+    client.force_login(root)
+    text = client.get(reverse("admin:schedules_user_history", args=[alice.pk])).content.decode()
+
+    told = SettingChange.objects.filter(model__startswith="pagerpal.").order_by("pk")
+    assert [(one.model, one.act) for one in told] == [
+        ("pagerpal.apitoken", "added"),
+        ("pagerpal.secondfactor", "added"),
+        ("pagerpal.secondfactor", "removed"),
+        ("pagerpal.apitoken", "removed"),
+    ]
+    assert (told[0].actor, told[0].via, told[3].actor) == (alice, "page", alice)
+    assert "added API token ci of alice" in text
+    assert "removed second factor" in text
+    assert codes
+    for hidden in (secret, token.token_hash, *codes):
+        assert hidden not in text + str([one.changes for one in told])
 
 
 @pytest.fixture
