@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -29,12 +30,14 @@ def as_admin() -> HttpRequest:
 
 
 # Settings of people that their own pages change, not the admin's.
-BESIDE_THE_ADMIN = {ApiToken, SecondFactor, TeamToken, NotificationRule}
+BESIDE_THE_ADMIN: set[type[Model]] = {ApiToken, SecondFactor, TeamToken, NotificationRule}
 
 
 def test_every_model_that_somebody_can_change_is_recorded() -> None:
     request = as_admin()
-    missing = {model for model in BESIDE_THE_ADMIN if not issubclass(model, Recorded)}
+    missing: set[type[Model]] = {
+        model for model in BESIDE_THE_ADMIN if not issubclass(model, Recorded)
+    }
     for model, shown in admin.site._registry.items():
         if model._meta.app_label == "django_q":
             continue
