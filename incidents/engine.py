@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from schedules.counting import Due
 from schedules.inserts import insert
 from schedules.models import Membership, User
 from schedules.transactions import repeat_on_conflict
+from schedules.turns import turn
 
 log = logging.getLogger(__name__)
 Kind = TimelineEntry.Kind
@@ -96,6 +98,11 @@ def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
     """
     if not settings.ESCALATION_WORKER_ENABLED:
         return None
+    with turn():
+        return _run_best(now, books)
+
+
+def _run_best(now: datetime, books: Books | None) -> Stepped | None:
     for team_id, severity in _teams_with_due(now):
         for incident in _candidates(team_id, severity, now):
             if stepped := _run(incident, now, books):
@@ -106,18 +113,31 @@ def run_best_due(now: datetime, books: Books | None = None) -> Stepped | None:
     return None
 
 
-def run_alike(first: Stepped, now: datetime, books: Books | None = None) -> list[Stepped]:
+def run_alike(
+    first: Stepped, now: datetime, books: Books | None = None
+) -> Iterator[tuple[int, Stepped]]:
     """Handle some more that are due and like the one just handled: of its team, as severe.
 
-    In a storm most of them page the same people, whom one message then tells of all. Few enough
-    that no other team waits long.
+    In a storm most of them page the same people, whom one message then tells of all. Yields the
+    team and what was written after each, so that the caller can leave off when others call: between
+    two of them it is every other worker's turn.
     """
     like = Incident.objects.filter(pk=first.incident_id).values_list("team_id", "severity").first()
     if like is None:
-        return []
-    found = _candidates(*like, now, most=MOST_ALIKE * settings.WORKERS)[:MOST_ALIKE]
-    newest_first = sorted(found, key=lambda one: (one.opened_at, one.pk), reverse=True)
-    return [stepped for one in newest_first if (stepped := _run(one, now, books))]
+        return
+    team_id, severity = like
+    found = _candidates(team_id, severity, now, most=MOST_ALIKE * settings.WORKERS)[:MOST_ALIKE]
+    for one in sorted(found, key=lambda one: (one.opened_at, one.pk), reverse=True):
+        with turn():
+            stepped = _run(one, now, books)
+        if stepped:
+            yield team_id, stepped
+
+
+def others_call(team_id: int, *, since: datetime, now: datetime) -> bool:
+    """Whether an incident of another team has become due in between."""
+    became_due = Incident.objects.due(now).filter(escalate_at__gte=since)
+    return became_due.exclude(team=team_id).exists()
 
 
 def _candidates(

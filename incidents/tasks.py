@@ -12,7 +12,6 @@ from incidents.rounds import Job
 from notifications import claims, dispatch, outbox, receipts, reminders
 from notifications.kicks import SEND_DUE, kick
 from schedules import records
-from schedules.turns import turn
 
 # No new incident is begun later than this after the task's start, and whatever it sends must be
 # done before the queue would kill the task (seconds).
@@ -41,15 +40,25 @@ def run_due_steps() -> None:
     started = time.monotonic()
     books: engine.Books = {}
     while time.monotonic() - started < TAKE_FOR:
-        with turn():
-            now = timezone.now()
-            first = engine.run_best_due(now, books)
-            stepped = [first, *engine.run_alike(first, now, books)] if first else []
+        stepped = _plan(books)
         if not stepped:
             return
         _send([one.first_pk for one in stepped if one.first_pk is not None], started)
     if due := engine.count_due(timezone.now()):
         kick(engine.RUN_DUE_STEPS, due=due)
+
+
+def _plan(books: engine.Books) -> list[engine.Stepped]:
+    """The best due incident and some like it; fewer when another team's becomes due meanwhile, as
+    nobody may be left that looks."""
+    now = timezone.now()
+    first = engine.run_best_due(now, books)
+    stepped = [first] if first else []
+    for team_id, one in engine.run_alike(first, now, books) if first else ():
+        stepped.append(one)
+        if engine.others_call(team_id, since=now, now=timezone.now()):
+            break
+    return stepped
 
 
 def _send(pks: list[int], started: float) -> None:
