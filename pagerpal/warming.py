@@ -10,6 +10,7 @@ from django.db import connections
 from django.urls import reverse
 
 from notifications import wording
+from pagerpal import holes
 
 # Loaded by Django or Django-Q2 at the first use of something, or by name.
 MODULES = (
@@ -39,5 +40,6 @@ def warm(*, web: bool) -> None:
         import_module("encodings.idna")  # by the first host name that is looked up
     connections.close_all()
     gc.collect()
+    holes.fill()
     # The collector writes to what it looks at, and a page that is written to is copied.
     gc.freeze()
