@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 
 from pagerpal.models import ApiToken
 
@@ -30,8 +31,19 @@ class ApiTokenAdmin(TokenModelAdmin):
     def masked(self, token: ApiToken) -> str:
         return token.masked
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Whoever revokes it reads first when a program last came with it."""
+        found, *others = super().get_deleted_objects(objs, request)
+        return [*found, *map(_then, objs)], *others
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _then(token: ApiToken) -> str:
+    used = token.last_used_at
+    last = f"last used {timezone.localtime(used):%d %b %Y %H:%M}" if used else "never used so far"
+    return f"Then every program that comes with {token} is refused at once: {last}."

@@ -10,6 +10,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from django.contrib import admin
+from django.db import transaction
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -263,6 +264,26 @@ def lines(changed: Sequence[Changed], rotation: Rotation) -> list[str]:
     if len(found) <= MOST_LINES:
         return found
     return [*found[: MOST_LINES - 1], f"and {len(found) - MOST_LINES + 1} more"]
+
+
+def without(overrides: Sequence[Override], now: datetime) -> list[str]:
+    """Who would be on call instead if these were deleted, a sentence each; nothing is stored."""
+    rotations = {one.rotation_id: one.rotation for one in overrides}
+    if not rotations:
+        return []
+    end = max(one.ends_at for one in overrides)
+    if end <= now:
+        return []
+    before = oncall.plans(rotations.values(), now, end)
+    with transaction.atomic():
+        Override.objects.filter(pk__in=[one.pk for one in overrides]).delete()
+        after = oncall.plans(rotations.values(), now, end)
+        transaction.set_rollback(True)
+    return [
+        f"Then in {rotation}, {line}"
+        for pk, rotation in rotations.items()
+        for line in lines(editing.difference(before[pk], after[pk]), rotation)
+    ]
 
 
 def now_and_next(planned: Sequence[PlannedShift], rotation: Rotation, now: datetime) -> SafeString:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.contrib import admin
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from alertsources.models import Alert
 from incidents.models import EscalationPolicy
 from pagerpal import uses
+from pagerpal.api import tokens
+from pagerpal.models import ApiToken
 from pagerpal.testing import (
     make_admin,
     make_channel,
@@ -22,7 +25,8 @@ from pagerpal.testing import (
     make_team,
     make_user,
 )
-from schedules.models import ScheduleChange, User
+from schedules.models import Override, ScheduleChange, User
+from schedules.recorded import Recorded
 from schedules.tests.pages import form_of
 
 pytestmark = pytest.mark.django_db
@@ -151,3 +155,30 @@ def test_unticking_the_box_in_the_form_says_what_still_names_it(client: Client, 
 
 def test_what_nothing_names_says_so(client: Client, root: User) -> None:
     assert uses.of(make_channel(make_team())) == []
+
+
+def test_a_token_that_is_revoked_says_when_it_was_last_used(client: Client, root: User) -> None:
+    token, _ = tokens.make(root, "ci", scope="read", now=timezone.now())
+    never = words(client.get(page_of(token)))
+    tokens.used(token, now=timezone.now())
+
+    asked = words(client.get(page_of(token)))
+
+    assert "comes with ci of root is refused at once: never used so far." in never
+    assert "is refused at once: last used" in asked
+
+
+# What it would do beside vanishing is said in the page's own words; the queue's rows are no settings.
+SAYS_ITSELF = {Override, ApiToken}
+
+
+def test_every_setting_that_can_be_deleted_says_what_would_change(root: User) -> None:
+    request = RequestFactory().get("/admin/")
+    request.user = root
+    silent = {
+        model
+        for model, shown in admin.site._registry.items()
+        if shown.has_delete_permission(request) and issubclass(model, Recorded)
+    }
+
+    assert silent - uses.FINDERS.keys() <= SAYS_ITSELF

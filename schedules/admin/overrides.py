@@ -128,6 +128,13 @@ class OverrideAdmin(ChoosesSturdily, OverrideModelAdmin):
             text += "the one that was created last wins."
             self.message_user(request, text, messages.WARNING)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Of one and of many: who is on call without them, before they go."""
+        found, *others = super().get_deleted_objects(objs, request)
+        changed = preview.without(list(objs), timezone.now())
+        said = changed or ["Without it the same people are on call."]
+        return [*found, *said], *others
+
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

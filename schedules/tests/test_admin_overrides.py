@@ -224,6 +224,7 @@ def test_one_is_deleted_through_covering(browser: Client, rotation: Rotation, bo
     browser.post(page("override_delete", override.pk), {"post": "yes"})
 
     assert asked.status_code == 200
+    assert "alice instead of bob" in asked.content.decode()
     assert not Override.objects.exists()
     assert history()[0].startswith("root: Removed: bob covers primary")
 
@@ -244,6 +245,7 @@ def test_many_are_deleted_through_covering_but_not_those_that_are_over(
     assert "Left as they were, because they are over: 1." in said(asked)
     assert asked.status_code == 200
     assert nothing_yet == 3
+    assert asked.content.decode().count("alice instead of bob") == 2
     assert done.status_code == 302
     assert list(Override.objects.all()) == [over]
     assert len(history()) == 2
