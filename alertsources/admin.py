@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from alertsources.forms import FLAPPING, AlertSourceForm
 from alertsources.key_admin import KeyTools
-from alertsources.keys import OVERLAP_SAID, give_key, set_key
+from alertsources.keys import set_key
 from alertsources.kind_admin import KindTools
 from alertsources.models import Alert, AlertSource, ReceivedPayload
 from alertsources.reprocessing_admin import Reprocessing
@@ -104,12 +104,6 @@ class AlertSourceAdmin(KindTools, KeyTools, TrialTools, SourceModelAdmin):
         super().save_model(request, obj, form, change)
         if key:
             self.show_once(request, obj, key)
-
-    @admin.action(description="New key for the selected sources", permissions=["change"])
-    def new_key(self, request: HttpRequest, queryset: QuerySet[AlertSource]) -> None:
-        for source in queryset:
-            self.show_once(request, source, give_key(source, now=timezone.now()))
-        self.message_user(request, OVERLAP_SAID)
 
     @admin.display(description="address")
     def address(self, source: AlertSource) -> SafeString:

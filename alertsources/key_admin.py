@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -38,7 +39,7 @@ class KeyTools(SourceModelAdmin):
         if not self.has_change_permission(request, source):
             raise PermissionDenied
         if request.method == "POST":
-            self._change(request, source)
+            self._change(request, source, request.POST.get("seen", ""))
             return redirect("admin:alertsources_alertsource_change", pk)
         now = timezone.now()
         context = {
@@ -51,12 +52,34 @@ class KeyTools(SourceModelAdmin):
         }
         return render(request, "admin/alertsources/alertsource/key.html", context)
 
-    def _change(self, request: HttpRequest, source: AlertSource) -> None:
+    @admin.action(description="New key for the selected sources", permissions=["change"])
+    def new_key(self, request: HttpRequest, queryset: QuerySet[AlertSource]) -> HttpResponse | None:
+        """The same for many, each as it was when it was asked."""
+        if "seen" in request.POST:
+            hints = dict(
+                zip(request.POST.getlist("asked"), request.POST.getlist("seen"), strict=False)
+            )
+            for source in queryset:
+                self._change(request, source, hints.get(str(source.pk), ""))
+            return None
+        now = timezone.now()
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "sources": [
+                (one, one.old_key_until is not None and one.old_key_until > now)
+                for one in queryset.select_related("team")
+            ],
+            "said": OVERLAP_SAID,
+            "title": "Another key for these sources?",
+        }
+        return render(request, "admin/alertsources/alertsource/keys.html", context)
+
+    def _change(self, request: HttpRequest, source: AlertSource, seen: str) -> None:
         at_once = bool(request.POST.get("at_once"))
-        seen = request.POST.get("seen", "")
         key = change_key(source, seen=seen, now=timezone.now(), at_once=at_once)
         if key is None:
-            text = "The key was changed a moment ago: nothing was done."
+            text = f"The key of {source.name} was changed a moment ago: nothing was done."
             self.message_user(request, text, messages.WARNING)
             return
         self.log_change(request, source, "New key.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from alertsources import switching
 from alertsources.models import AlertSource
@@ -36,6 +38,7 @@ NEVER_DELETED = {
     AlertSource: "Sources are switched off, never deleted: incidents go on naming them.",
 }
 FLAGS = ("is_active", "is_on")
+MOST_TOLD = 5
 
 
 class Goes(AnyModelAdmin):
@@ -47,6 +50,25 @@ class Goes(AnyModelAdmin):
         if self.model in uses.FINDERS:
             found.pop("delete_selected", None)
         return found
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Beside the box that switches it off: what names it, read before it is unticked."""
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        if obj is None or self.model not in NEVER_DELETED or not _is_on(obj):
+            return form
+        box = form.base_fields.get(_flag(obj))
+        used = uses.of(obj) if box and request.method == "GET" else []
+        if used:
+            told = [f"{use.where}: {use.then}" for use in used[:MOST_TOLD]]
+            told += [f"and {len(used) - MOST_TOLD} more"] * (len(used) > MOST_TOLD)
+            box = copy(box)
+            # As text: Django shows help as mark-up, and people choose these names.
+            said = escape(f"Switched off, it is still named by {'; '.join(told)}.")
+            box.help_text = f"{box.help_text} {said}".strip()
+            form.base_fields = {**form.base_fields, _flag(obj): box}
+        return form
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

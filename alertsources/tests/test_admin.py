@@ -63,11 +63,17 @@ def test_a_new_source_shows_its_key_once_and_the_key_works(admin: Client) -> Non
 
 
 def test_a_new_key_works_beside_the_old_one(admin: Client) -> None:
-    source = make_source(make_team())
+    source, other = make_source(make_team()), make_source(make_team("Web"), key="j" * 32)
+    chosen = {"action": "new_key", "_selected_action": [source.pk, other.pk]}
 
-    answer = admin.post(LIST, {"action": "new_key", "_selected_action": source.pk}, follow=True)
+    asked = admin.post(LIST, chosen).content.decode()
+    source.refresh_from_db()
+    assert "Another key for these sources?" in asked
+    assert source.old_key_until is None
+    sent = {**chosen, "asked": [source.pk, other.pk], "seen": [source.key_hint, "gone"]}
+    page = admin.post(LIST, sent, follow=True).content.decode()
 
-    page = answer.content.decode()
+    assert f"The key of {other.name} was changed a moment ago: nothing was done." in page
     assert "works for another 24 hours" in page
     assert post({"title": "x"}, key=key_in(page)).status_code == 202
     assert post({"title": "x"}).status_code == 202

@@ -139,6 +139,23 @@ def test_a_person_is_switched_off_by_the_page_that_asks_who_takes_over(
     assert client.get(page_of(root)).status_code == 403
 
 
+def test_the_box_that_switches_off_says_what_names_it_before_it_is_unticked(
+    client: Client, root: User
+) -> None:
+    alice = make_user("alice")
+    rotation = make_rotation(make_team("Platform <b>", alice), alice)
+    for number in range(6):
+        make_policy(rotation.team, rotation, name=f"policy {number}", is_default=not number)
+    unused = make_rotation(rotation.team, alice, name="unused")
+
+    form = words(client.get(reverse("admin:schedules_rotation_change", args=[rotation.pk])))
+    other = words(client.get(reverse("admin:schedules_rotation_change", args=[unused.pk])))
+
+    assert "Switched off, it is still named by step 1 of the policy Platform &lt;b&gt;: " in form
+    assert "and 1 more." in form
+    assert "still named by" not in other
+
+
 def test_unticking_the_box_in_the_form_says_what_still_names_it(client: Client, root: User) -> None:
     alice = make_user("alice")
     rotation = make_rotation(make_team("Platform", alice), alice)
