@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,12 +81,18 @@ def shown(request: HttpRequest, bound: Bound) -> HttpResponse:
     standings = working.standings(methods)
     waiting = address_limits.waiting(user, now)
     rules = list(user.notification_rules.select_related("contact_method"))
+    used = Counter(rule.contact_method_id for rule in rules)
+    on = [one for one in methods if one.is_on]
     calls = {one: outbox.calls_of([user], one)[user.pk] for one in (Urgency.HIGH, Urgency.LOW)}
     context = {
         "section": "me",
         "now": now,
         "profile": bound.get("profile") or ProfileForm(instance=user),
-        "methods": [_method(one, bound, now, waiting) for one in standings],
+        "methods": [
+            _method(one, bound, now, waiting)
+            | {"rules": used[one.method.pk], "is_only_one": on == [one.method]}
+            for one in standings
+        ],
         "offers": _offers(user, bound),
         "manners": [
             rule_words.manner(Urgency.HIGH, calls[Urgency.HIGH]),

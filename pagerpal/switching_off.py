@@ -56,7 +56,7 @@ class Goes(AnyModelAdmin):
     ) -> Any:
         """Beside the box that switches it off: what names it, read before it is unticked."""
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        if obj is None or self.model not in NEVER_DELETED or not _is_on(obj):
+        if obj is None or obj.pk is None or self.model not in NEVER_DELETED or not _is_on(obj):
             return form
         box = form.base_fields.get(_flag(obj))
         used = uses.of(obj) if box and request.method == "GET" else []

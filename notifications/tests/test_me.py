@@ -142,6 +142,24 @@ def test_an_address_is_switched_changed_and_removed(browser: Client, alice: User
     assert 'value="other"' not in removed
 
 
+def test_what_would_be_lost_is_said_before_an_address_is_switched_off(
+    browser: Client, alice: User
+) -> None:
+    spare, method = alice.contact_methods.all()
+    alice.contact_methods.filter(pk=spare.pk).update(is_on=False)
+    alone = words(browser.get("/me"))
+    alice.contact_methods.filter(pk=spare.pk).update(is_on=True)
+    beside = words(browser.get("/me"))
+    for _ in range(2):
+        alice.notification_rules.create(contact_method=method)
+    ruled = words(browser.get("/me"))
+
+    assert "Nothing reaches you then." in alone
+    assert f'id="off-{method.pk}"' not in beside
+    assert "Nothing is sent to it then. Its 2 rules call nothing while it is off." in ruled
+    assert f'id="off-{spare.pk}"' not in ruled
+
+
 def test_quiet_updates_are_wanted_or_not(browser: Client, alice: User) -> None:
     method = alice.contact_methods.get(channel="ntfy")
 

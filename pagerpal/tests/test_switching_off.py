@@ -185,7 +185,7 @@ def test_a_token_that_is_revoked_says_when_it_was_last_used(client: Client, root
     assert "is refused at once: last used" in asked
 
 
-# What it would do beside vanishing is said in the page's own words; the queue's rows are no settings.
+# Their pages say it in words of their own; the rows of the queue are no settings.
 SAYS_ITSELF = {Override, ApiToken}
 
 
