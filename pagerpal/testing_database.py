@@ -1,4 +1,4 @@
-"""The database of the tests: migrated once for all processes of a run, emptied between tests."""
+"""The databases of the tests: migrated once for all of a run, emptied between tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import fcntl
 import functools
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -17,47 +20,109 @@ from django.core.management.color import no_style
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
 from django.test import TransactionTestCase
+from psycopg import sql
 
 # What Django writes after each migration, and no test changes.
 KEPT = frozenset({"django_content_type", "auth_permission"})
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
+def pattern(
     django_db_modify_db_settings_parallel_suffix: None,
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[None]:
-    """Of several processes on SQLite the first migrates, and the others copy its file."""
+) -> Iterator[Pattern]:
+    folder = tmp_path_factory.getbasetemp()
+    made = Pattern(folder.parent if hasattr(request.config, "workerinput") else folder)
+    with made.kept():
+        yield made
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(pattern: Pattern) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        if hasattr(request.config, "workerinput") and connection.vendor == "sqlite":
-            shared = tmp_path_factory.getbasetemp().parent
-            patch.setattr(connection.creation, "create_test_db", _copying(shared))
+        patch.setattr(connection.creation, "create_test_db", pattern.create_test_db)
         patch.setattr(TransactionTestCase, "_fixture_teardown", _empty)
         yield
 
 
-def _copying(shared: Path) -> Any:
-    """Django's `create_test_db` of the only connection, done once for this folder."""
-    migrate, migrated = connection.creation.create_test_db, shared / "migrated.sqlite3"
+class Pattern:
+    """A database as the migrations leave it, made once for all processes of a run.
 
-    def create(*args: Any, **options: Any) -> str:
-        with (shared / "migrated.lock").open("w") as lock:
+    Of theirs the first is migrated and this is its copy; of this all others are copies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._stored = folder / "migrated"
+        self._lock, self._users = folder / "migrated.lock", folder / "migrated.users"
+        self._migrate = connection.creation.create_test_db
+
+    def create_test_db(self, *args: Any, **options: Any) -> str:
+        """What Django's own does for the only connection; which it does for one of us."""
+        with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not migrated.exists():
-                name: str = migrate(*args, **options)
+            if not self._stored.exists():
+                made: str = self._migrate(*args, **options)
                 connection.close()
-                shutil.copyfile(name, shared / "copying.sqlite3")
-                (shared / "copying.sqlite3").rename(migrated)
-                return name
+                self._store(made)
+                return made
         connection.close()
-        name = connection.settings_dict["TEST"]["NAME"]
-        shutil.copyfile(migrated, name)
+        name: str = connection.creation._get_test_db_name()  # type: ignore[attr-defined]
+        self.copy_to(name)
         settings.DATABASES[connection.alias]["NAME"] = connection.settings_dict["NAME"] = name
         connection.ensure_connection()
         return name
 
-    return create
+    def copy_to(self, name: str) -> None:
+        """Make the database of this name, or file, anew."""
+        if connection.vendor == "sqlite":
+            shutil.copyfile(self._stored, name)
+        else:
+            _copy_on_server(self._stored.read_text(), name)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Until the last of the processes has done."""
+        with self._users.open("w") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            yield
+            with suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._drop()
+
+    def _drop(self) -> None:
+        if connection.vendor != "sqlite" and self._stored.exists():
+            name = self._stored.read_text()
+            self._stored.unlink()
+            on_server("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    def _store(self, name: str) -> None:
+        unfinished = self._stored.with_suffix(".unfinished")
+        if connection.vendor == "sqlite":
+            shutil.copyfile(name, unfinished)
+        else:
+            kept = f"{name}_migrated"
+            _copy_on_server(name, kept)
+            unfinished.write_text(kept)
+        unfinished.rename(self._stored)
+
+
+def on_server(command: str, *names: str) -> None:
+    """Run this command of PostgreSQL outside the database of the tests."""
+    with psycopg.connect(postgres_url("postgres"), autocommit=True) as server:
+        server.execute(sql.SQL(command).format(*map(sql.Identifier, names)))
+
+
+def postgres_url(name: str) -> str:
+    values = connection.settings_dict
+    password = f":{quote(values['PASSWORD'], safe='')}" if values["PASSWORD"] else ""
+    host, port = values["HOST"] or "127.0.0.1", values["PORT"] or 5432
+    return f"postgres://{values['USER']}{password}@{host}:{port}/{name}"
+
+
+def _copy_on_server(of: str, name: str) -> None:
+    on_server("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    on_server("CREATE DATABASE {} TEMPLATE {}", name, of)
 
 
 def _empty(case: TransactionTestCase) -> None:

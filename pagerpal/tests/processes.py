@@ -19,14 +19,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psutil
-import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
-from psycopg import sql
+
+from pagerpal.testing_database import Pattern, on_server, postgres_url
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
@@ -355,27 +354,25 @@ def url_of_test_database() -> str:
     values = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{values['NAME']}"
-    return _postgres_url(str(values["NAME"]))
+    return postgres_url(str(values["NAME"]))
 
 
 @contextmanager
-def empty_database(folder: Path) -> Iterator[str]:
-    """The URL of a new database of the kind that the tests run on."""
+def another_database(folder: Path, pattern: Pattern | None = None) -> Iterator[str]:
+    """The URL of a new one of the kind that the tests run on: a copy of the pattern, or empty."""
     if connection.vendor == "sqlite":
-        yield f"sqlite:///{folder / 'pagerpal.sqlite3'}"
+        file = folder / "pagerpal.sqlite3"
+        if pattern:
+            pattern.copy_to(str(file))
+        yield f"sqlite:///{file}"
         return
     name = f"pagerpal_throw_away_{secrets.token_hex(4)}"
-    with psycopg.connect(_postgres_url("postgres"), autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield _postgres_url(name)
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _postgres_url(name: str) -> str:
-    values = connection.settings_dict
-    password = f":{quote(values['PASSWORD'], safe='')}" if values["PASSWORD"] else ""
-    host, port = values["HOST"] or "127.0.0.1", values["PORT"] or 5432
-    return f"postgres://{values['USER']}{password}@{host}:{port}/{name}"
+    if pattern:
+        pattern.copy_to(name)
+    else:
+        on_server("CREATE DATABASE {}", name)
+    yield postgres_url(name)
+    on_server("DROP DATABASE {} WITH (FORCE)", name)
 
 
 # --- Fixtures, loaded by conftest.py -------------------------------------------------------------
@@ -401,8 +398,17 @@ def site(transactional_db: None, tmp_path: Path, ntfy: NtfyServer) -> Iterator[S
 
 @pytest.fixture
 def new_site(transactional_db: None, tmp_path: Path) -> Iterator[Site]:
-    """An installation of its own on an empty database."""
-    with empty_database(tmp_path) as url:
+    """An installation of its own on an empty database, which its first program migrates."""
+    with another_database(tmp_path) as url:
+        running = Site(url, tmp_path)
+        yield running
+        running.end()
+
+
+@pytest.fixture
+def migrated_site(transactional_db: None, pattern: Pattern, tmp_path: Path) -> Iterator[Site]:
+    """The same as its first program leaves it, for whom migrating is not the point."""
+    with another_database(tmp_path, pattern) as url:
         running = Site(url, tmp_path)
         yield running
         running.end()

@@ -1,4 +1,7 @@
-"""What the README promises, as a new user does it: run, demo, curl, look, acknowledge."""
+"""What the README promises, as a new user does it: run, demo, curl, look, acknowledge.
+
+That the first run migrates an empty database is for `test_serve`.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +47,20 @@ def run_curl(command: str) -> dict[str, Any]:
     return answer
 
 
-def test_from_make_run_to_an_acknowledged_page(new_site: Site, browser: Browser) -> None:
-    served = new_site.manage("serve")
-    wait_until(lambda: get(f"{new_site.url}/health")[0] == 200, seconds=40, why="healthy serve")
-    assert "Safe mode" in get(f"{new_site.url}/health")[1]
-    made = json.loads(new_site.run("demo", "--json").strip().splitlines()[-1])
+def test_from_make_run_to_an_acknowledged_page(migrated_site: Site, browser: Browser) -> None:
+    served = migrated_site.manage("serve")
+    wait_until(
+        lambda: get(f"{migrated_site.url}/health")[0] == 200, seconds=40, why="healthy serve"
+    )
+    assert "Safe mode" in get(f"{migrated_site.url}/health")[1]
+    made = json.loads(migrated_site.run("demo", "--json").strip().splitlines()[-1])
     generic = next(one for one in made["sources"] if one["kind"] == "generic")
 
-    answer = run_curl(curl_of_the_readme(generic["key"], new_site.url))
+    answer = run_curl(curl_of_the_readme(generic["key"], migrated_site.url))
 
     assert answer["status"] == "accepted", served.log
     page = browser.new_page(viewport=PHONE)
-    page.goto(f"{new_site.url}/login")
+    page.goto(f"{migrated_site.url}/login")
     page.get_by_label("E-mail").fill(made["admin"]["email"])
     page.get_by_label("Password", exact=True).fill(made["admin"]["password"])
     page.get_by_role("button", name="Sign in").click()
@@ -77,7 +82,7 @@ def test_from_make_run_to_an_acknowledged_page(new_site: Site, browser: Browser)
     # The link that the message holds needs no login: another phone opens it.
     link = page.get_by_role("link", name=re.compile("Answer as")).first.get_attribute("href")
     other = browser.new_page(viewport=PHONE)
-    other.goto(new_site.url + str(link))
+    other.goto(migrated_site.url + str(link))
     picture(other, "answer-phone")
     other.get_by_role("button", name="Acknowledge").click()
     other.get_by_text("is yours").wait_for()

@@ -1,4 +1,4 @@
-"""The guided set-up as a new admin does it: from an empty database to an answered test page."""
+"""The guided set-up as a new admin does it: from nothing to an answered test page."""
 
 from __future__ import annotations
 
@@ -51,9 +51,11 @@ def press(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["phone", "desktop"])
-def test_from_nothing_to_an_answered_test_page(new_site: Site, browser: Browser, kind: str) -> None:
-    served = new_site.manage("serve")
-    wait_until(lambda: get(f"{new_site.url}/health")[0] == 200, seconds=40, why=served)
+def test_from_nothing_to_an_answered_test_page(
+    migrated_site: Site, browser: Browser, kind: str
+) -> None:
+    served = migrated_site.manage("serve")
+    wait_until(lambda: get(f"{migrated_site.url}/health")[0] == 200, seconds=40, why=served)
     code = wait_until(lambda: CODE.search(served.log), why=served)[1]
     size: Any = PHONE if kind == "phone" else DESK
     # One of the two does without scripts: then the last screen is loaded anew by its link.
@@ -63,7 +65,7 @@ def test_from_nothing_to_an_answered_test_page(new_site: Site, browser: Browser,
     )
     page, walk = window.new_page(), Walk()
 
-    page.goto(f"{new_site.url}/setup")
+    page.goto(f"{migrated_site.url}/setup")
     walk.look(page, "Make the first admin")
     zone = page.get_by_label("Time zone").input_value()
     page.get_by_label("One-time code").fill(code)
