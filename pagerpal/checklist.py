@@ -123,13 +123,14 @@ def rotation() -> Line:
 
 
 def source() -> Line:
-    text = "A source that has received an alert"
+    text = "A source has received an alert from its sender"
     if Alert.objects.filter(is_test=False).exists():
         return Line(text, True)
     first = AlertSource.objects.filter(is_active=True).order_by("pk").first()
     if first is None:
         return Line(text, False, "There is no source yet.", reverse("set_up"))
-    says = f"Nothing real has come yet. The page of {first.name} says how its sender is set up."
+    says = "Nothing has come yet but tests of PagerPal's own, which say nothing about the sender. "
+    says += f"The page of {first.name} says how it is set up."
     return Line(text, False, says, reverse("alertsources:source", args=[first.pk]))
 
 

@@ -13,13 +13,14 @@ from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alertsources import setting_up, trying
-from alertsources.keys import hashed
+from alertsources.keys import change_key
+from alertsources.models import AlertSource
 from alertsources.source_pages import once
 from notifications.channels.base import kind_of
 from notifications.me_forms import AddressForm
@@ -110,9 +111,10 @@ def test(request: HttpRequest) -> HttpResponse:
     if found.next != TEST:
         return _first_comes(request, found)
     if request.method == "POST":
-        if "look" not in request.POST:
+        if "new_key" in request.POST:
+            _make_key_anew(request, found)
+        elif "look" not in request.POST:
             _send_test(request, found, user)
-        _keep_key(request, found)
         return redirect("set_up_test")
     assert found.source is not None  # noqa: S101  else this were not the next step
     key = once.shown_once(get_messages(request), found.source)
@@ -121,11 +123,19 @@ def test(request: HttpRequest) -> HttpResponse:
         "shell_line": setting_up.shell_line(found.source, key) if key else "",
         "trial": trial.of(found, user, now=now),
         "now": now,
-        "sending": checklist.sending(),
-        "phones": checklist.phones(),
+        "is_unused": not key and not _was_used(found.source),
+        # But for what this very screen is about.
+        "left": [
+            line
+            for line in checklist.lines(user, now)
+            if not line.is_done and line.url != reverse("set_up")
+        ],
         "list_is_hidden": checklist.is_hidden(),
     }
-    return render(request, "set_up/test.html", context)
+    response = render(request, "set_up/test.html", context)
+    if key:
+        once.keep(request, found.source, key)
+    return response
 
 
 def _send_test(request: HttpRequest, found: Found, user: User) -> None:
@@ -138,11 +148,18 @@ def _send_test(request: HttpRequest, found: Found, user: User) -> None:
             messages.warning(request, f"The test opened no incident: {taken.note}")
 
 
-def _keep_key(request: HttpRequest, found: Found) -> None:
-    """Show the key once more that stood on the page: a test must not take it away."""
-    key = request.POST.get("key", "")
-    if key and found.source is not None and hashed(key) == found.source.key_hash:
+def _make_key_anew(request: HttpRequest, found: Found) -> None:
+    """For whoever has lost the key before any sender had it; the lost one ends at once."""
+    seen = request.POST.get("new_key", "")
+    if found.source is None or _was_used(found.source):
+        return
+    if key := change_key(found.source, seen=seen, now=timezone.now(), at_once=True):
         once.show_once(request, found.source, key)
+
+
+def _was_used(source: AlertSource) -> bool:
+    kept = source.payloads.filter(is_test=False)
+    return kept.exists() or source.alerts.filter(is_test=False).exists()
 
 
 @never_cache
@@ -251,6 +268,7 @@ def _phone_facts(found: Found, suggested: str) -> dict[str, Any]:
         "link": link,
         "size": size + 8,
         "squares": squares,
+        "topic_page": f"{settings.NTFY_BASE_URL}/{topic}",
         "server": settings.NTFY_BASE_URL,
         "server_name": urlsplit(settings.NTFY_BASE_URL).netloc,
         "is_public_server": settings.NTFY_BASE_URL == "https://ntfy.sh",

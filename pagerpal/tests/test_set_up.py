@@ -17,6 +17,7 @@ from alertsources.models import AlertSource
 from incidents.models import EscalationPolicy, Incident
 from notifications.channels.ntfy import TOPIC
 from notifications.models import ContactMethod, Notification
+from pagerpal import checklist
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.set_up import making, steps
 from pagerpal.testing import (
@@ -381,15 +382,61 @@ def test_the_key_is_shown_once_and_stays_while_the_test_is_sent(client: Client, 
     first = client.get("/setup/test")
     key = first.context["key"]
 
-    client.post("/setup/test", {"key": key, "look": "1"})
+    client.post("/setup/test", {"look": "1"})
     second = client.get("/setup/test")
-    client.post("/setup/test", {"key": "j" * 32})
+    client.post("/setup/test")
+    third = client.get("/setup/test")
+    onward = client.get("/dashboard")
 
     assert hashed(key) == AlertSource.objects.get().key_hash
     assert Incident.objects.count() == 1  # of the second, as the first only looked
     assert key in words(first)
-    assert second.context["key"] == key
+    assert second.context["key"] == third.context["key"] == key
+    assert key not in words(onward)
     assert client.get("/setup/test").context["key"] == ""
+
+
+def test_a_key_that_was_lost_is_made_anew_while_no_sender_has_come_with_it(
+    client: Client, ann: User
+) -> None:
+    through(client)
+    lost = client.get("/setup/test").context["key"]
+    client.post("/setup/test")
+    client.get("/dashboard")
+    source = AlertSource.objects.get()
+
+    asked = words(client.get("/setup/test"))
+    client.post("/setup/test", {"new_key": source.key_hint})
+    key = client.get("/setup/test").context["key"]
+    client.get("/dashboard")
+    refused, taken = (
+        client.post(f"/in/{one}", {"title": "x"}, content_type="application/json").status_code
+        for one in (lost, key)
+    )
+    client.post("/setup/test", {"new_key": key[-4:]})
+
+    assert "Did you copy the key" in asked
+    assert (refused, taken) == (403, 202)
+    assert hashed(key) == AlertSource.objects.get().key_hash
+    assert "Did you copy the key" not in words(client.get("/setup/test"))
+
+
+def test_the_walk_ends_with_the_list_that_the_dashboard_shows(client: Client, ann: User) -> None:
+    through(client)
+    client.post("/setup/test")
+    run_worker(timezone.now())
+    link = Notification.objects.order_by("pk")[0].context["answer_path"]
+    Client().post(link, {"act": "acknowledge"}, HTTP_ACCEPT="text/html")
+
+    walk, dashboard = words(client.get("/setup/test")), words(client.get("/dashboard"))
+
+    lines = checklist.lines(ann, timezone.now())
+    left = [line.text for line in lines if not line.is_done]
+    assert "A source has received an alert from its sender" in left
+    assert "You can be reached, and have answered a test page" not in left
+    for text in left:
+        assert f"<summary>{text}</summary>" in walk
+        assert text in dashboard
 
 
 def test_the_last_screen_says_where_all_else_is_set_up(client: Client, ann: User) -> None:
