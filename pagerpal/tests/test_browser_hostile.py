@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings
 from django.contrib import admin
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 from django_q.signing import SignedPackage
@@ -281,7 +282,7 @@ def addresses(world: World) -> Iterator[tuple[str, str]]:
     threads = [one.thread for one in Incident.objects.all()]
     told = world["notifications_notification"]
     bundle = told.bundles.create(threads=threads, created_at=timezone.now())
-    yield ANONYMOUS, f"/a/all/{bundles.token_for(bundle)}"
+    yield ANONYMOUS, reverse("answer_all", args=[bundles.token_for(bundle)])
     link = team_tokens.make(
         world["schedules_team"], world["people"][ADMIN], days=1, now=timezone.now()
     )
