@@ -78,6 +78,9 @@ def parameters_of(request: HttpRequest) -> list[tuple[str, str]]:
 
 def sender_of(keys: list[str], *, now: datetime) -> Sender | None:
     """The source that one of these keys opens, active or not."""
+    # Django would first ask the server whether it is still there, in a round trip of its own; this
+    # question finds out by itself, and is asked again over a new connection.
+    connections[DEFAULT_DB_ALIAS].health_check_done = True  # type: ignore[attr-defined]
     for key in keys:
         if sender := repeat_on_conflict(partial(_sender_of, hashed(key), now)):
             return sender

@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from alertsources.models import AlertSource
+from alertsources.models import Alert, AlertSource
 from alertsources.senders import DURATIONS, JSON_FIELDS, PLAIN, sender_of
-from alertsources.tests.bodies import KEY
+from alertsources.tests.bodies import KEY, post
 from pagerpal.testing import make_source, make_team, make_user
 
 pytestmark = pytest.mark.django_db
+
+DISK = {"title": "Disk full", "severity": "critical"}
 
 
 def test_the_source_of_a_key_has_its_settings_without_another_query(
@@ -37,3 +40,29 @@ def test_the_source_of_a_key_has_its_settings_without_another_query(
 
     assert found == [getattr(source, name) for name in [*PLAIN, *JSON_FIELDS, *DURATIONS]]
     assert sender.source.team.name == source.team.name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_alert_is_stored_though_the_server_ended_the_connection_meanwhile() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server")
+    make_source(make_team())
+    server = connection.copy()
+    with connection.cursor() as ours, server.cursor() as another:
+        another.execute("SELECT pg_terminate_backend(%s)", [ours.connection.info.backend_pid])
+    server.close()
+
+    assert post(DISK).status_code == 202
+    assert Alert.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_is_asked_without_asking_first_whether_the_server_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_source(make_team())
+    monkeypatch.setattr(connection, "health_check_enabled", True)
+    monkeypatch.setattr(connection, "health_check_done", False)
+    monkeypatch.setattr(connection, "is_usable", lambda: pytest.fail("the server was asked"))
+
+    assert post(DISK).status_code == 202
