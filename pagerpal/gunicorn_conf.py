@@ -12,8 +12,10 @@ _on_sqlite = env.text("DATABASE_URL", "sqlite").startswith("sqlite")
 chdir = str(_root)
 bind = f"{env.text('PAGERPAL_BIND', '127.0.0.1')}:{env.integer('PAGERPAL_PORT', 8000)}"
 worker_class = "gthread"
-# SQLite has one writer at a time: more processes gain nothing and wait for each other.
-workers = 1 if _on_sqlite else 2
+# SQLite has one writer at a time: more processes gain nothing and wait for each other. On two cores
+# the database's server and the worker take what a second process could use, and alerts that two
+# processes take in are stored in twice as many transactions.
+workers = 1 if _on_sqlite or (os.cpu_count() or 1) <= 2 else 2
 threads = 4 if _on_sqlite else 8
 timeout = 30
 graceful_timeout = 30
