@@ -55,7 +55,7 @@ CLAIM_MEMBERS = """
     WHERE id IN (
         SELECT max(id) FROM waiting GROUP BY thread ORDER BY min(rank), max(id) DESC LIMIT %s
     ) AND state = 'pending' AND due_at <= %s AND cancelled_at IS NULL
-    RETURNING id, thread
+    RETURNING id, thread, attempts
 """
 # The first page of a new critical incident is never held back.
 IS_FIRST = """
@@ -150,9 +150,18 @@ def take_along(head: Head, carrier: str, now: datetime) -> None:
     taken = _run(
         CLAIM_MEMBERS, [*which, carrier, until, at, head.pk, MOST_TOGETHER - 1, at], locks=True
     )
-    if taken:
-        threads = [head.thread, *(thread for _, thread in sorted(taken, reverse=True))]
-        insert(Bundle(lead_id=head.pk, threads=threads, created_at=now))
+    if not taken:
+        return
+    threads = [head.thread, *(thread for _, thread, _ in sorted(taken, reverse=True))]
+    if any(attempts > 1 for _, _, attempts in taken):
+        said = Bundle.objects.filter(
+            lead__in=[head.pk, *(pk for pk, _, _ in taken)], lead__provider_id=""
+        ).last()
+        if said and set(said.threads) == set(threads):
+            # By the name that its provider may know already, it replaces what may have arrived.
+            Bundle.objects.filter(pk=said.pk).update(lead=head.pk)
+            return
+    insert(Bundle(lead_id=head.pk, threads=threads, created_at=now))
 
 
 def shorten_leases(now: datetime) -> int:

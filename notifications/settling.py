@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from notifications import awaiting, breaker, outbox, providers, tries
 from notifications.channels.base import Message, Receipt, Report, SendError
@@ -175,15 +177,38 @@ def reset_lapsed(now: datetime) -> int:
     """
     if not LEASED.count(now, most=1):
         return 0
-    lapsed = list(Notification.objects.lapsed(now).order_by("pk")[:200])
-    for row in lapsed:
+    lapsed = Notification.objects.lapsed(now).order_by(Coalesce("lead", "pk"), "pk")[:200]
+    number = 0
+    for _, rows in itertools.groupby(lapsed, key=lambda row: row.lead_id or row.pk):
+        group = list(rows)
+        number += len(group)
         try:
-            repeat_on_conflict(lambda row=row: _reset(row, now))  # type: ignore[misc]
+            _reset_together(group, now)
         except Exception:
-            log.exception("resetting notification %s failed", row.pk)
-    if lapsed:
-        kick(SEND_DUE, due=len(lapsed))
-    return len(lapsed)
+            log.exception("resetting notification %s failed", group[0].pk)
+    if number:
+        kick(SEND_DUE, due=number)
+    return number
+
+
+def _reset_together(group: Sequence[Notification], now: datetime) -> None:
+    """What went as one message is due again at one moment, else it is repeated in pieces."""
+
+    def together() -> None:
+        with transaction.atomic():
+            if len(group) > 1:
+                _touch_all(group)
+            for row in group:
+                _reset(row, now)
+
+    try:
+        repeat_on_conflict(together)
+    except Exception:
+        if len(group) == 1:
+            raise
+        log.exception("resetting %s notifications at once failed; one by one now", len(group))
+        for row in group:
+            _reset_together([row], now)
 
 
 def _reset(row: Notification, now: datetime) -> None:
@@ -195,6 +220,10 @@ def _reset(row: Notification, now: datetime) -> None:
         mine = rows.mine
         if mine.lease_until is None or mine.lease_until >= now:
             return
+        if result := _of_lead(mine):
+            is_held = result.receipt is None
+            _taken(rows, *((State.HELD, Kind.HELD) if is_held else (State.SENT, Kind.SENT)), result)
+            return
         if mine.cancelled_at is not None:
             _cancelled(rows, LAPSED)
             return
@@ -205,6 +234,17 @@ def _reset(row: Notification, now: datetime) -> None:
             _give_up(rows, SendError(LAPSED))
         else:
             _wait(rows, now, Kind.LAPSED, LAPSED)
+
+
+def _of_lead(mine: Notification) -> Result | None:
+    """The result of the message it went with, where that was written before its sender died."""
+    taken = Notification.objects.filter(state__in=TAKEN, settled_at__lte=mine.lease_until)
+    lead = taken.filter(pk=mine.lead_id).first() if mine.lead_id else None
+    if lead is None or lead.rendered is None:
+        return None
+    receipt = Receipt(provider_id=lead.provider_id, text=lead.outcome)
+    message = Message(key=Bundle.PREFIX, thread=mine.thread, **lead.rendered)
+    return Result(message, receipt=None if lead.state == State.HELD else receipt)
 
 
 def reported(row: Notification, report: Report, *, now: datetime) -> bool:

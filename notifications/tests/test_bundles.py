@@ -255,7 +255,7 @@ def test_what_was_taken_although_one_is_over_stays_on_the_phone(recorder: Record
     recorder.take("topic-alice")
 
 
-def test_a_crash_between_claim_and_result_sends_each_again(recorder: Recorder) -> None:
+def test_a_crash_between_claim_and_result_repeats_the_same_message(recorder: Recorder) -> None:
     found = storm(make_user(), 3)
     claim(found[2])
     assert [stored(row).lead_id for row in found] == [found[2].pk, found[2].pk, None]
@@ -266,8 +266,55 @@ def test_a_crash_between_claim_and_result_sends_each_again(recorder: Recorder) -
     assert [(row.state, row.lead_id) for row in rows()] == [("pending", None)] * 3
     assert [events(row) for row in found] == [["lapsed"]] * 3
     assert send_all(later) == 1
-    assert recorder.take("topic-alice").title.startswith("3 incidents")
-    assert Bundle.objects.count() == 2  # what the first one said can still be answered
+    message = recorder.take("topic-alice")
+    assert message.title.startswith("3 incidents")
+    assert message.key == Bundle.objects.get().key  # so it replaces what may have arrived
+
+
+def test_a_repeat_that_says_more_is_another_message(recorder: Recorder) -> None:
+    alice = make_user()
+    claim(storm(alice, 2)[1])
+    later = NOON + seconds(31)
+    first(alice, ref="late", thread="late", urgency="low", now=later)
+
+    dispatch.reset_lapsed(later)
+    assert send_all(later) == 1
+
+    old, new = Bundle.objects.order_by("pk")
+    assert old.threads == ["thing:2", "thing:1"]  # what the first one said can still be answered
+    assert set(new.threads) == {"thing:2", "thing:1", "late"}
+    assert recorder.take("topic-alice").key == new.key
+
+
+def test_what_a_provider_took_and_did_not_deliver_goes_by_another_name(recorder: Recorder) -> None:
+    """It would know the old one."""
+    found = storm(make_user(), 2)
+    claim(found[1])
+    Notification.objects.filter(pk=found[1].pk).update(provider_id="x")
+    later = NOON + seconds(31)
+
+    dispatch.reset_lapsed(later)
+    send_all(later)
+
+    assert recorder.take("topic-alice").key == Bundle.objects.latest("pk").key
+    assert Bundle.objects.count() == 2
+
+
+def test_a_crash_between_the_result_of_a_message_and_that_of_its_members_sends_nothing_again(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = storm(make_user(), 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "settle_members", lambda *_, **__: None)
+        dispatch.send_best_due(NOON, seconds=8)
+    assert states() == ["sending", "sending", "sent"]
+
+    assert dispatch.reset_lapsed(NOON + seconds(31)) == 2
+
+    assert states() == ["sent"] * 3
+    assert [events(row) for row in found] == [["sent"]] * 3
+    assert len({str(row.rendered) for row in rows()}) == 1
+    recorder.take("topic-alice")
 
 
 def test_one_under_way_counts_once_for_its_provider(recorder: Recorder, settings: Any) -> None:
