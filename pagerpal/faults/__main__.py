@@ -26,7 +26,7 @@ from pagerpal.faults.house import House, Scale
 from pagerpal.faults.ledger import Judgement
 from pagerpal.faults.registry import FAULTS, Fault
 
-HEAD = "| fault | database | tried | lost | doubled | late | needed hands |"
+HEAD = "| fault | database | tried | cut off | lost | doubled | renamed | late | needed hands |"
 GREEN_FOR = 5.0
 
 
@@ -41,8 +41,9 @@ class Outcome:
 
     @property
     def row(self) -> str:
-        cells = [self.words, self.database, self.house.tried, len(self.found.lost)]
-        cells += [self.found.doubled, self.found.late, self.house.hands]
+        found = self.found
+        cells = [self.words, self.database, self.house.tried, found.cut, len(found.lost)]
+        cells += [found.doubled, found.renamed, found.late, self.house.hands]
         return "| " + " | ".join(map(str, cells)) + " |"
 
     @property
@@ -50,8 +51,10 @@ class Outcome:
         found, house = self.found, self.house
         said = list(house.troubles)
         said += [f"lost {found.lost[:5]}"] if found.lost else []
-        if found.doubled > house.excused:
-            said.append(f"{found.doubled} doubled where {house.excused} are excused")
+        if found.cut > house.excused:
+            said.append(f"{found.cut} calls cut off where {house.excused} can have been")
+        if found.doubled > found.cut:
+            said.append(f"{found.doubled} doubled where {found.cut} calls were cut off")
         said += [f"{found.late} late, up to {found.slowest:.0f} s"] if found.late else []
         said += [f"{found.claimed_after} sent after an answer"] if found.claimed_after else []
         if found.green_while_stuck > GREEN_FOR:
@@ -122,7 +125,7 @@ def main(names: list[str]) -> int:
             for fault in FAULTS.values():
                 if (not names or fault.name in names) and fault.only in {"", database.name}:
                     outcomes.append(run(fault, database, folder, keys))
-    print(f"\n{HEAD}\n{'| --- ' * 7}|")
+    print(f"\n{HEAD}\n{'| --- ' * 9}|")
     print("\n".join(outcome.row for outcome in outcomes))
     answers = sum(outcome.found.acknowledged for outcome in outcomes)
     after = sum(outcome.found.claimed_after for outcome in outcomes)

@@ -17,7 +17,15 @@ from pagerpal.faults.ledger import Rows
 from pagerpal.tests.postgres import Server, alone, programs
 
 NOTIFICATIONS = "SELECT key, thread, address, purpose, state FROM notifications_notification"
-BUNDLES = "SELECT id, threads FROM notifications_bundle"
+BUNDLES = (
+    "SELECT b.id, b.threads, n.address FROM notifications_bundle b "
+    "JOIN notifications_notification n ON n.id = b.lead_id ORDER BY b.id"
+)
+CUT = (
+    "SELECT e.at, n.thread, n.address FROM notifications_deliveryevent e "
+    "JOIN notifications_notification n ON n.id = e.notification_id "
+    "WHERE e.kind <> 'cancelled' AND e.text LIKE 'no result: %'"
+)
 INCIDENTS = "SELECT id FROM incidents_incident"
 WRITTEN_TO = "incidents_incident, notifications_notification, alertsources_alert"
 
@@ -135,8 +143,11 @@ def databases(folder: Path, wanted: list[str]) -> Iterator[list[Database]]:
 
 def rows_of(database: Database) -> Rows:
     said = {row[0]: (row[1], row[2], row[3], row[4]) for row in database.ask(NOTIFICATIONS)}
-    bundles = {
-        pk: json.loads(threads) if isinstance(threads, str) else threads
-        for pk, threads in database.ask(BUNDLES)
-    }
-    return Rows(said, bundles, frozenset(row[0] for row in database.ask(INCIDENTS)))
+    bundles, went_in = {}, {}
+    for pk, stored, address in database.ask(BUNDLES):
+        bundles[pk] = json.loads(stored) if isinstance(stored, str) else stored
+        went_in |= {(thread, address): pk for thread in bundles[pk]}
+    # What went as one message is one call; all of it is noted at one moment.
+    cut = {(at, went_in.get((thread, who), thread)) for at, thread, who in database.ask(CUT)}
+    incidents = frozenset(row[0] for row in database.ask(INCIDENTS))
+    return Rows(said, bundles, incidents, len(cut))

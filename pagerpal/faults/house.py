@@ -97,7 +97,7 @@ class House:
     more: dict[str, str] = field(default_factory=dict)
     served: list[Script] = field(default_factory=list)
     tried: int = 0
-    # The most doubles that what was cut off excuses: calls in hand of what was killed.
+    # The most calls that can have been cut off: one for each process for tasks that was.
     excused: int = 0
     hands: int = 0
     troubles: list[str] = field(default_factory=list)

@@ -9,8 +9,8 @@ import time
 from pagerpal.faults.house import House, pause
 from pagerpal.faults.registry import fault
 
-# Calls to a provider at once, of four processes: a whole pool that dies cuts so many.
-IN_HAND = 3
+# Processes for tasks of a worker, each with one call in hand at most.
+IN_HAND = 4
 PARTS = 8
 
 

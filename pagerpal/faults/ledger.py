@@ -54,6 +54,8 @@ class Rows:
     # number of a bundle -> the threads it told of
     bundles: dict[int, list[str]]
     incidents: frozenset[int]
+    # Calls whose result never came, as PagerPal itself noted: each is made once more.
+    cut: int = 0
 
 
 @dataclass
@@ -64,7 +66,10 @@ class Judgement:
     messages: int = 0
     lost: list[int] = field(default_factory=list)
     failed: int = 0
+    cut: int = 0
     doubled: int = 0
+    # Of the doubled: those that do not replace the first one, having another name.
+    renamed: int = 0
     late: int = 0
     slowest: float = 0.0
     acknowledged: int = 0
@@ -81,7 +86,8 @@ def judge(lines: Iterable[Line], rows: Rows) -> Judgement:
     told = _Told(rows)
     for message in sorted(by_kind["message"], key=lambda line: line["at"]):
         told.take(message)
-    found = Judgement(messages=told.messages, doubled=told.doubled)
+    found = Judgement(messages=told.messages, doubled=told.doubled, renamed=told.renamed)
+    found.cut = rows.cut
     blocked = [(line["at"], line["until"]) for line in by_kind["blocked"]]
     stuck: list[tuple[float, float]] = []
     for incident, at in _first_answers(by_kind["alert"]).items():
@@ -113,11 +119,12 @@ class _Told:
     """Goes through the messages in order, and knows what each address had been told by then."""
 
     def __init__(self, rows: Rows) -> None:
-        self.messages = self.doubled = 0
+        self.messages = self.doubled = self.renamed = 0
         self.first: dict[str, float] = {}
         self.pages: list[tuple[float, list[str], str]] = []
         self.states: dict[str, set[str]] = defaultdict(set)
         self._pairs: set[tuple[str, str]] = set()
+        self._names: set[tuple[str, str]] = set()
         self._threads: dict[str, list[str]] = {}
         for key, (thread, _, purpose, state) in rows.notifications.items():
             if purpose == "page":
@@ -138,7 +145,10 @@ class _Told:
         self.messages += 1
         self.pages.append((message["at"], threads, message["address"]))
         new = [one for one in threads if (one, message["address"]) not in self._pairs]
+        name = (message["key"], message["address"])
         self.doubled += not new  # it said nothing that had not been said
+        self.renamed += not new and name not in self._names
+        self._names.add(name)
         for one in new:
             self._pairs.add((one, message["address"]))
             self.first.setdefault(one, message["at"])

@@ -13,12 +13,15 @@ from django.db import connection
 from django.test import Client
 
 from incidents.models import Incident
+from notifications import settling
+from notifications.models import Bundle, DeliveryEvent
+from notifications.tests.pages import first
 from pagerpal.faults import clocks, databases, kills, providers, stores
 from pagerpal.faults.house import House, Scale
 from pagerpal.faults.ledger import Judgement, Ledger, Rows, judge
 from pagerpal.faults.preparing import a_team
 from pagerpal.faults.registry import FAULTS
-from pagerpal.testing import make_policy, make_source, make_team, make_user
+from pagerpal.testing import NOON, make_policy, make_source, make_team, make_user
 from pagerpal.tests.processes import free_port, url_of_test_database
 
 KEY = "k" * 32
@@ -68,6 +71,25 @@ def test_a_message_that_says_nothing_new_to_its_address_is_a_double() -> None:
     assert judged(message("bundle-7"), message("page-1", 2), message("page-2", 3)).doubled == 2
     assert judged(message("page-1"), message("bundle-7", 2)).doubled == 0
     assert judged(message("page-1"), message("page-1", 2, to="b")).doubled == 0
+
+
+def test_a_double_by_another_name_does_not_replace_the_first() -> None:
+    assert judged(message("bundle-7"), message("bundle-7", 2)).renamed == 0
+    assert judged(message("bundle-7"), message("page-1", 2)).renamed == 1
+    assert judged(message("page-1"), message("bundle-7", 2)).renamed == 0
+
+
+@pytest.mark.django_db
+def test_a_message_that_says_several_things_is_one_call_that_was_cut_off(recorder: Any) -> None:
+    alice = make_user()
+    lead, member, alone = (first(alice, ref=name, thread=name) for name in "abc")
+    Bundle.objects.create(lead=lead, threads=["a", "b"], created_at=NOON)
+    for row in (lead, member, alone):
+        DeliveryEvent.objects.create(
+            notification=row, kind="lapsed", attempt=1, text=settling.LAPSED, at=NOON
+        )
+
+    assert databases.rows_of(OfTest()).cut == 2
 
 
 def test_late_counts_from_when_it_could_have_gone_out() -> None:
