@@ -53,8 +53,8 @@ class Outcome:
         said += [f"lost {found.lost[:5]}"] if found.lost else []
         if found.cut > house.excused:
             said.append(f"{found.cut} calls cut off where {house.excused} can have been")
-        if found.doubled > found.cut:
-            said.append(f"{found.doubled} doubled where {found.cut} calls were cut off")
+        if found.doubled > found.unheard:
+            said.append(f"{found.doubled} doubled where {found.unheard} calls had no result")
         said += [f"{found.late} late, up to {found.slowest:.0f} s"] if found.late else []
         said += [f"{found.claimed_after} sent after an answer"] if found.claimed_after else []
         if found.green_while_stuck > GREEN_FOR:

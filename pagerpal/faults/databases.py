@@ -21,10 +21,12 @@ BUNDLES = (
     "SELECT b.id, b.threads, n.address FROM notifications_bundle b "
     "JOIN notifications_notification n ON n.id = b.lead_id ORDER BY b.id"
 )
-CUT = (
-    "SELECT e.at, n.thread, n.address FROM notifications_deliveryevent e "
+UNHEARD = (
+    "SELECT e.at, n.thread, n.address, e.text LIKE 'no result: %' "
+    "FROM notifications_deliveryevent e "
     "JOIN notifications_notification n ON n.id = e.notification_id "
-    "WHERE e.kind <> 'cancelled' AND e.text LIKE 'no result: %'"
+    "WHERE e.kind <> 'cancelled' "
+    "AND (e.text LIKE 'no result: %' OR e.text LIKE 'no answer within %')"
 )
 INCIDENTS = "SELECT id FROM incidents_incident"
 WRITTEN_TO = "incidents_incident, notifications_notification, alertsources_alert"
@@ -143,11 +145,15 @@ def databases(folder: Path, wanted: list[str]) -> Iterator[list[Database]]:
 
 def rows_of(database: Database) -> Rows:
     said = {row[0]: (row[1], row[2], row[3], row[4]) for row in database.ask(NOTIFICATIONS)}
-    bundles, went_in = {}, {}
+    bundles: dict[int, list[str]] = {}
+    went_in: dict[tuple[str, str], int] = {}
     for pk, stored, address in database.ask(BUNDLES):
         bundles[pk] = json.loads(stored) if isinstance(stored, str) else stored
         went_in |= {(thread, address): pk for thread in bundles[pk]}
     # What went as one message is one call; all of it is noted at one moment.
-    cut = {(at, went_in.get((thread, who), thread)) for at, thread, who in database.ask(CUT)}
+    unheard = {
+        (at, went_in.get((thread, who), thread)): bool(is_cut)
+        for at, thread, who, is_cut in database.ask(UNHEARD)
+    }
     incidents = frozenset(row[0] for row in database.ask(INCIDENTS))
-    return Rows(said, bundles, incidents, len(cut))
+    return Rows(said, bundles, incidents, sum(unheard.values()), len(unheard))

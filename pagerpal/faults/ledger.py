@@ -54,8 +54,10 @@ class Rows:
     # number of a bundle -> the threads it told of
     bundles: dict[int, list[str]]
     incidents: frozenset[int]
-    # Calls whose result never came, as PagerPal itself noted: each is made once more.
+    # Calls that PagerPal noted no result of, as their process was gone; each is made once more.
     cut: int = 0
+    # The same, and those whose provider did not answer in time.
+    unheard: int = 0
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Judgement:
     lost: list[int] = field(default_factory=list)
     failed: int = 0
     cut: int = 0
+    unheard: int = 0
     doubled: int = 0
     # Of the doubled: those that do not replace the first one, having another name.
     renamed: int = 0
@@ -87,7 +90,7 @@ def judge(lines: Iterable[Line], rows: Rows) -> Judgement:
     for message in sorted(by_kind["message"], key=lambda line: line["at"]):
         told.take(message)
     found = Judgement(messages=told.messages, doubled=told.doubled, renamed=told.renamed)
-    found.cut = rows.cut
+    found.cut, found.unheard = rows.cut, rows.unheard
     blocked = [(line["at"], line["until"]) for line in by_kind["blocked"]]
     stuck: list[tuple[float, float]] = []
     for incident, at in _first_answers(by_kind["alert"]).items():
