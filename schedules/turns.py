@@ -17,6 +17,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from schedules.stopped import LOOK_AFTER, end_stopped_holder
+
 PAUSE = 0.001
 # Longer than any planning takes; a page must not wait for a worker that hangs.
 PATIENCE = 5.0
@@ -37,7 +39,8 @@ def turn(*, patience: float = PATIENCE) -> Iterator[None]:
 
     Not to be held while a provider is called. Where the database is not a SQLite file, or the
     turn does not come in `patience` seconds, the work is done without; so this is no lock to
-    rely on. A worker that dies gives its turn back. Turns may be nested.
+    rely on. A worker that dies gives its turn back, and one that is stopped is killed. Turns may
+    be nested.
     """
     path = _path()
     if not path or _here.is_inside:
@@ -78,12 +81,17 @@ def _wait_in_line(file: int, line: str, ends: float) -> None:
 
 
 def _wait(file: int, ends: float) -> bool:
+    look_at = time.monotonic() + LOOK_AFTER
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= ends:
+            now = time.monotonic()
+            if now >= ends:
                 return False
+            if now >= look_at:
+                end_stopped_holder(file)
+                look_at = now + LOOK_AFTER
             time.sleep(PAUSE)
         else:
             return True

@@ -316,3 +316,29 @@ def test_three_processes_with_two_threads_each_lose_no_write(
     assert ends == [0, 0, 0]
     assert one(base, "SELECT n FROM counter") == 120
     assert one(base, "SELECT singles FROM counter") == 120
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who holds a lock")
+def test_a_process_that_is_stopped_with_the_turn_is_killed(
+    path: str, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pagerpal.sqlite.base.LOOK_AFTER", 0.1)
+    queue = WriteQueue(f"{path}.lock", patience=10)
+    holder.send_signal(signal.SIGSTOP)
+
+    queue.acquire()
+
+    assert holder.wait(10) == -signal.SIGKILL
+    queue.close()
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who holds a lock")
+def test_a_process_that_works_with_the_turn_is_left_alone(
+    path: str, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pagerpal.sqlite.base.LOOK_AFTER", 0.1)
+
+    with pytest.raises(sqlite3.OperationalError):
+        WriteQueue(f"{path}.lock", patience=0.5).acquire()
+
+    assert holder.poll() is None
