@@ -86,6 +86,20 @@ def test_compose_passes_every_setting_on(service: str) -> None:
     assert fixed - {"DATABASE_URL"} == {"PAGERPAL_BIND", "PAGERPAL_DATA_DIR", "INBOUND_SMTP_HOST"}
 
 
+@pytest.mark.parametrize(
+    "file", sorted(ROOT.glob("docker-compose*.yml")), ids=lambda file: file.name
+)
+def test_no_name_is_said_twice_in_one_place(file: Path) -> None:
+    """Compose refuses such a file."""
+    open_nodes = [yaml.compose(file.read_text())]
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            names = [key.value for key, _ in node.value if key.value != "<<"]
+            assert sorted(set(names)) == sorted(names)
+            open_nodes += [value for _, value in node.value]
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_a_container_may_do_no_more_than_it_must(service: str) -> None:
     made = SERVICES[service]
