@@ -60,9 +60,10 @@ def test_an_alert_is_stored_though_the_server_ended_the_connection_meanwhile() -
 def test_who_sends_is_asked_without_asking_first_whether_the_server_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server")
     make_source(make_team())
-    monkeypatch.setattr(connection, "health_check_enabled", True)
-    monkeypatch.setattr(connection, "health_check_done", False)
+    connection.health_check_done = False  # type: ignore[attr-defined]  # a request begins
     monkeypatch.setattr(connection, "is_usable", lambda: pytest.fail("the server was asked"))
 
     assert post(DISK).status_code == 202
