@@ -165,9 +165,13 @@ class Admission:
         self.groups = {group.digest: group for group in found}
         self._must_know()
 
-    def lock_repeats(self, alerts: list[CleanAlert]) -> None:
-        """The same for alerts that are known to fire, whose groups nobody asks for."""
-        self.incidents = meeting.lock_incidents(meeting.known(alerts))
+    def lock_repeats(self, alerts: list[CleanAlert], met: dict[str, set[int]]) -> None:
+        """The same for alerts that are known to fire, whose groups nobody asks for.
+
+        `met` was asked just before; should it no longer hold, that shows once all is locked.
+        """
+        firing = {alert.live_key: met.get(alert.live_key, set()) for alert in alerts}
+        self.incidents = meeting.lock_incidents(firing)
         self.live = meeting.lock_live([alert.live_key for alert in alerts])
         self._must_know()
 
@@ -452,7 +456,9 @@ def admit_new(requests: Sequence[tuple[Admission, list[CleanAlert]]], *, now: da
     _write_new([admission for admission, _ in requests], now=now)
 
 
-def admit_repeats(requests: Sequence[tuple[Admission, list[CleanAlert]]]) -> list[bool]:
+def admit_repeats(
+    requests: Sequence[tuple[Admission, list[CleanAlert]]], met: dict[str, set[int]]
+) -> list[bool]:
     """Count the alerts of those requests that only repeat what is known; says which these are.
 
     All rows that any of them meets are locked at once, in the order that holds everywhere.
@@ -462,7 +468,7 @@ def admit_repeats(requests: Sequence[tuple[Admission, list[CleanAlert]]]) -> lis
     if not asked:
         return plain
     first, _ = asked[0]
-    first.lock_repeats([alert for _, alerts in asked for alert in alerts])
+    first.lock_repeats([alert for _, alerts in asked for alert in alerts], met)
     for admission, _ in asked:
         admission.live, admission.incidents = first.live, first.incidents
     answers = [

@@ -22,7 +22,7 @@ from alertsources.admission import Admission, Overtaken, admit_new, admit_repeat
 from alertsources.cleaning import CleanAlert, one_line
 from alertsources.gathering import Gathering
 from alertsources.judging import judge
-from alertsources.meeting import unmet
+from alertsources.meeting import known, unmet
 from alertsources.models import AlertSource, ReceivedMail, ReceivedPayload
 from alertsources.reading import unreadable
 from incidents.models import EscalationPolicy
@@ -98,21 +98,22 @@ def _take_together(waiting: Sequence[tuple[Delivery, datetime]]) -> list[Taken |
     """
     deliveries = [delivery for delivery, _ in waiting]
     try:
-        news = unmet([delivery.alerts for delivery in deliveries])
-        return _store_together(deliveries, news, now=max(now for _, now in waiting))
+        met = known([alert for delivery in deliveries for alert in delivery.alerts])
+        return _store_together(deliveries, met, now=max(now for _, now in waiting))
     except Exception as error:
         logger.info("Not stored together, so each alone: %s", error)
         return [None] * len(waiting)
 
 
 def _store_together(
-    deliveries: list[Delivery], news: list[bool], *, now: datetime
+    deliveries: list[Delivery], met: dict[str, set[int]], *, now: datetime
 ) -> list[Taken | None]:
+    news = unmet([delivery.alerts for delivery in deliveries], met)
     requests = [(Admission(one.source, one.policy, now=now), one.alerts) for one in deliveries]
     new = [request for request, is_new in zip(requests, news, strict=True) if is_new]
-    known = [request for request, is_new in zip(requests, news, strict=True) if not is_new]
+    others = [request for request, is_new in zip(requests, news, strict=True) if not is_new]
     with transaction.atomic(durable=True):
-        repeats = iter(admit_repeats(known))
+        repeats = iter(admit_repeats(others, met))
         stored = [is_new or next(repeats) for is_new in news]
         admit_new(new, now=now)
         told = [

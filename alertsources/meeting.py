@@ -78,9 +78,12 @@ def is_plain(alerts: list[CleanAlert]) -> bool:
     return bool(alerts) and all(alert.is_firing and not alert.occurred_at for alert in alerts)
 
 
-def unmet(requests: Sequence[list[CleanAlert]]) -> list[bool]:
-    """For each request whether all its alerts fire and are new, to the tables and to each other."""
-    met = known([alert for alerts in requests for alert in alerts])
+def unmet(requests: Sequence[list[CleanAlert]], met: dict[str, set[int]]) -> list[bool]:
+    """For each request whether all its alerts fire and are new, to the tables and to each other.
+
+    `met` is what is known of them all.
+    """
+    met = dict(met)
     answers = []
     for alerts in requests:
         digests = {digest for alert in alerts for digest in (alert.live_key, alert.group_digest)}

@@ -141,6 +141,31 @@ def test_repeats_are_counted_with_the_news_and_told_apart(
     assert ReceivedPayload.objects.count() == 4
 
 
+def test_a_repeat_asks_what_it_meets_once(
+    source: AlertSource, django_assert_num_queries: Any
+) -> None:
+    intake.take(delivery(source, "known"), now=NOON)
+
+    # What it meets, its incident, its row, the count, the raw body; and begin and end of it all.
+    with django_assert_num_queries(7):
+        [taken] = take_together(delivery(source, "known"))
+
+    assert taken
+    assert taken.note == "1 known already: counted."
+
+
+def test_a_repeat_whose_alert_moved_after_it_was_looked_up_is_left_to_its_own_request(
+    source: AlertSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake.take(delivery(source, "known", "elsewhere"), now=NOON)
+    rows = {row.title: row for row in Alert.objects.all()}
+    was = {rows["known"].live_key or "": {rows["elsewhere"].incident_id or 0}}
+    monkeypatch.setattr(intake, "known", lambda alerts: was)
+
+    assert take_together(delivery(source, "known")) == [None]
+    assert intake.take(delivery(source, "known"), now=NOON).incidents == [rows["known"].incident_id]
+
+
 def test_what_ends_an_alert_or_makes_it_worse_is_left_to_its_own_request(
     source: AlertSource,
 ) -> None:
