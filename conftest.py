@@ -8,4 +8,4 @@ import sys
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-pytest_plugins = ["pagerpal.testing", "pagerpal.testing_database"]
+pytest_plugins = ["pagerpal.testing", "pagerpal.testing_database", "pagerpal.testing_order"]

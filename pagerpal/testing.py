@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 
 from alertsources.models import AlertSource
@@ -22,6 +23,10 @@ from notifications.channels import base
 from notifications.channels.base import Channel, Deadline, Message, Receipt, Report, SendError
 from notifications.models import ContactMethod, TeamChannel
 from schedules.models import Membership, Rotation, RotationMember, Team, User
+
+# On a busy machine anything may take 200 ms.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 FIVE_MINUTES = timedelta(minutes=5)
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday

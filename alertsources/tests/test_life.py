@@ -188,7 +188,6 @@ def test_no_life_of_an_alert_breaks_the_rules(caplog: pytest.LogCaptureFixture) 
             max_examples=EXAMPLES or 10,
             stateful_step_count=STEPS,
             derandomize=not EXAMPLES,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

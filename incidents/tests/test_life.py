@@ -288,7 +288,6 @@ def test_no_life_of_an_incident_breaks_the_rules(
             max_examples=EXAMPLES or 10,
             stateful_step_count=STEPS,
             derandomize=not EXAMPLES,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

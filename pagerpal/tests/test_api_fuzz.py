@@ -94,7 +94,6 @@ def run(call: Any, operation: Any) -> list[tuple[int, str]]:
 
     for_all = settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -280,7 +280,7 @@ def test_before_the_first_turn_an_edit_only_changes_what_comes() -> None:
 
 
 @given(worlds, worlds, st.booleans(), st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_whoever_has_the_turn_and_stays_in_the_order_keeps_it(
     world: World, other: World, same_day: bool, same_cadence: bool
 ) -> None:

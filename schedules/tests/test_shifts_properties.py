@@ -27,13 +27,13 @@ from schedules.shifts import (
 from schedules.tests.made_up import DAY, MINUTE, ZONES, World, clock_changes, worlds
 
 INSTANT = timedelta(microseconds=1)
-some = settings(deadline=None, max_examples=50)
+some = settings(max_examples=50)
 lengths = st.integers(1, 60)
 walls = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30, 59]))
 
 
 @given(st.sampled_from(ZONES), st.dates(date(2006, 1, 1), date(2026, 12, 31)), walls, st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_local_time_is_the_first_instant_at_which_clocks_have_reached_it(
     zone: str, day: date, wall: time, data: st.DataObject
 ) -> None:
