@@ -1,26 +1,22 @@
 """Random lives of alerts: posts of two groups, humans, silences and the clock in any order.
 
-LIFE_EXAMPLES and LIFE_STEPS make it longer; with them, every run draws other lots.
+`lives` says how to make it longer.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from alertsources import looking
@@ -31,10 +27,9 @@ from incidents import lifecycle
 from incidents.health import health
 from incidents.lifecycle import Actor, Refused
 from incidents.models import Incident
+from incidents.tests.lives import run_lives
 from pagerpal.testing import NOON, make_source, make_team, make_user, minutes
 
-EXAMPLES = int(os.environ.get("LIFE_EXAMPLES", "0"))
-STEPS = int(os.environ.get("LIFE_STEPS", "16"))
 KEYS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True)
 GROUPS = st.sampled_from(["db", "web"])
 PLACE = st.integers(0, 3)
@@ -182,15 +177,4 @@ class Life(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_no_life_of_an_alert_breaks_the_rules(caplog: pytest.LogCaptureFixture) -> None:
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES or 10,
-            stateful_step_count=STEPS,
-            derandomize=not EXAMPLES,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-    assert [one.message for one in caplog.records if one.levelno >= logging.ERROR] == []
+    run_lives(Life, caplog, steps=16)

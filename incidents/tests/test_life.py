@@ -1,25 +1,21 @@
 """Random lives of incidents: acts, alerts, steps of the clock, edits and leavers in any order.
 
-LIFE_EXAMPLES and LIFE_STEPS make it longer; with them, every run draws other lots.
+`lives` says how to make it longer.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 from typing import Any, ClassVar
 
 import pytest
 from django.db import transaction
 from django.db.models import F, Q
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from incidents import calling, lifecycle
@@ -27,6 +23,7 @@ from incidents.forecast import forecast
 from incidents.health import health
 from incidents.lifecycle import Actor, Moved, Opening, Refused, look_again, urgency_of
 from incidents.models import EscalationPolicy, Incident, Severity
+from incidents.tests.lives import run_lives
 from notifications.channels.base import Message, SendError
 from notifications.models import UNFINISHED, ContactMethod, Notification, NotificationRule
 from pagerpal.testing import (
@@ -43,8 +40,6 @@ from pagerpal.testing import (
 from schedules.models import Override, User
 from schedules.people import switch_off
 
-EXAMPLES = int(os.environ.get("LIFE_EXAMPLES", "0"))
-STEPS = int(os.environ.get("LIFE_STEPS", "14"))
 NAMES = st.sampled_from(["alice", "bob", "carol"])
 SEVERITIES = st.sampled_from(Severity.values)
 PLACE = st.integers(0, 3)
@@ -282,15 +277,4 @@ def test_no_life_of_an_incident_breaks_the_rules(
 ) -> None:
     Life.recorder = recorder
 
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES or 10,
-            stateful_step_count=STEPS,
-            derandomize=not EXAMPLES,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-    assert [one.message for one in caplog.records if one.levelno >= logging.ERROR] == []
+    run_lives(Life, caplog, steps=14)
