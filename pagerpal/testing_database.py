@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import Permission
 from django.core.management.color import no_style
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
@@ -130,7 +129,7 @@ def _empty(case: TransactionTestCase) -> None:
     names = connection.introspection.django_table_names(only_existing=True, include_views=False)
     tables = [name for name in names if name not in KEPT]
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
-    if Permission.objects.count() != _permissions():
+    if apps.get_model("auth", "Permission").objects.count() != _permissions():
         emit_post_migrate_signal(0, False, connection.alias)
 
 
