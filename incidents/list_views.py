@@ -37,10 +37,12 @@ def incident_list(request: HttpRequest) -> HttpResponse:
     asked = asking.read(request.GET, teams)
     if elsewhere := _remembered(request, asked):
         return elsewhere
-    context = _found(request, user, asked)
-    if request.htmx:  # type: ignore[attr-defined]
-        if request.GET.get("seen") == context["seen"]:
-            return HttpResponse(status=204)
+    context, found = _found(request, user, asked)
+    is_poll = request.htmx  # type: ignore[attr-defined]
+    if is_poll and request.GET.get("seen") == context["seen"]:
+        return HttpResponse(status=204)
+    context["count"] = _count(found, context, asked)
+    if is_poll:
         return render(request, "incidents/_list.html", context | _rows(context, user))
     page = context | _rows(context, user) | _choices(user, teams, asked, context)
     return render(request, "incidents/list.html", page)
@@ -66,8 +68,10 @@ def address(query: dict[str, str]) -> str:
     return f"{reverse('incidents:list')}?{urlencode(query)}"
 
 
-def _found(request: HttpRequest, user: User, asked: Asked) -> dict[str, Any]:
-    """What the live part shows."""
+def _found(
+    request: HttpRequest, user: User, asked: Asked
+) -> tuple[dict[str, Any], IncidentQuerySet]:
+    """What the live part shows, but for how many are in the tab, and all those."""
     visible = Incident.objects.visible_to(user)
     notices = list(asked.notices)
     shown = request.GET.get("show", "open")
@@ -93,10 +97,9 @@ def _found(request: HttpRequest, user: User, asked: Asked) -> dict[str, Any]:
         "is_first": after is None,
         "is_live": shown in {"open", "mine"} or (shown == "all" and not asked.text),
         "is_narrow": bool(asked.how_many or asked.text),
-        "count": _count(found, listed, shown, asked) if after is None else None,
         "most": listing.MOST_COUNTED,
     }
-    return context | {"seen": _digest(context)}
+    return context | {"seen": _digest(context)}, found
 
 
 def in_tab(visible: IncidentQuerySet, shown: str, user: User) -> IncidentQuerySet:
@@ -124,13 +127,16 @@ def _opened(visible: IncidentQuerySet, user: User) -> dict[str, int]:
     )
 
 
-def _count(found: IncidentQuerySet, listed: Listed, shown: str, asked: Asked) -> int | None:
+def _count(found: IncidentQuerySet, context: dict[str, Any], asked: Asked) -> int | None:
     """How many there are in all; None where counting would mean to search once more."""
+    listed: Listed = context["listed"]
+    if not context["is_first"]:
+        return None
     if listed.following is None:
         return len(listed.incidents)
     if asked.text or listed.is_unsure:
         return None
-    return found.count() if shown in {"open", "mine"} else listing.count(found)
+    return found.count() if context["shown"] in {"open", "mine"} else listing.count(found)
 
 
 def rows(incidents: Iterable[Incident], user: User) -> list[dict[str, Any]]:
@@ -165,9 +171,12 @@ def _rows(context: dict[str, Any], user: User) -> dict[str, Any]:
 
 
 def _digest(context: dict[str, Any]) -> str:
-    """Stands for what a list shows: unchanged digest, nothing to send."""
+    """Stands for what a list shows: unchanged digest, nothing to send.
+
+    How many there are in all is costly to count, and changes with what is counted here.
+    """
     shown = [(one.pk, one.revision) for one in context["listed"].incidents]
-    text = repr((shown, context["listed"].following, context["count"], context["opened"]))
+    text = repr((shown, context["listed"].following, context["opened"]))
     return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
 
 
