@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -130,6 +131,20 @@ def test_a_night_is_that_of_the_person_who_was_called(team: Team, alice: User) -
     found = of_all()
 
     assert (found.pages, found.pages_at_night) == (5, 2)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/St_Johns", "UTC", "Europe/Berlin"])
+def test_the_line_on_the_dashboard_knows_the_first_and_the_last_minute_of_a_night(
+    team: Team, zone: str
+) -> None:
+    user = make_user("dan", time_zone=zone)
+    for place, clock in enumerate(["06:59:59", "07:00:00", "21:59:59", "22:00:00"]):
+        moment = datetime.fromisoformat(f"2026-11-23 {clock}").replace(tzinfo=ZoneInfo(zone))
+        call(make_incident(team, now=moment), user, moment, step=str(place))
+
+    found = Incident.objects.all()
+
+    assert figures.brief(found).pages_at_night == figures.of(found).pages_at_night == 2
 
 
 def test_only_what_called_a_second_step_of_one_episode_went_past_the_first(
