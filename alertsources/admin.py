@@ -24,6 +24,7 @@ from alertsources.setting_up import address_for, address_with_key, set_up_of
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
 from alertsources.trial_admin import TrialTools
+from schedules.admin.counting import CountedChoices, CountedRelated
 
 __all__ = ["AlertAdmin", "AlertSourceAdmin", "ReceivedPayloadAdmin", "SilenceAdmin"]
 
@@ -162,7 +163,7 @@ class AlertSourceAdmin(KindTools, KeyTools, TrialTools, SourceModelAdmin):
         )
 
 
-class BySource(admin.RelatedFieldListFilter):
+class BySource(CountedRelated):
     """Names the sources that the person may see, all with their teams in one query."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
@@ -189,7 +190,7 @@ class LogAdmin(LogModelAdmin):
 @admin.register(Alert)
 class AlertAdmin(LogAdmin):
     list_display = ["title", "status", "source", "incident", "last_at"]
-    list_filter = ["status", "severity", ("source", BySource)]
+    list_filter = [("status", CountedChoices), ("severity", CountedChoices), ("source", BySource)]
     list_select_related = ["source__team", "incident"]
     search_fields = ["title", "key"]
     ordering = ["-pk"]  # the order in which they came, which needs no sorting of all

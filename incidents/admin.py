@@ -19,6 +19,7 @@ from incidents.lifecycle import Actor
 from incidents.models import Incident, TimelineEntry
 from incidents.policy_admin import EscalationPolicyAdmin
 from incidents.wishes import Wish
+from schedules.admin.counting import CountedChoices, CountedRelated, CountedValues
 from schedules.models import User
 
 # The stubs' classes take type arguments, Django's own do not.
@@ -41,7 +42,7 @@ BULK = {
 }
 
 
-class BySource(admin.AllValuesFieldListFilter):
+class BySource(CountedValues):
     """Those that no source opened have a name here too, by which they can be found."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
@@ -91,7 +92,12 @@ class IncidentAdmin(IncidentModelAdmin):
     """Facts are read-only; every act goes through lifecycle; nothing is ever deleted."""
 
     list_display = ("title", "standing", "team", "owner", "opened")
-    list_filter = ("state", "severity", "team", ("source_label", BySource))
+    list_filter = (
+        ("state", CountedChoices),
+        ("severity", CountedChoices),
+        ("team", CountedRelated),
+        ("source_label", BySource),
+    )
     list_select_related = ("team", "owner")
     search_fields = ("=id", "title")
     show_full_result_count = False

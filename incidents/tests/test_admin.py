@@ -154,3 +154,26 @@ def test_paging_someone_else_leads_to_the_open_form_of_the_incidents_page(admin:
     assert '<details id="more-page" open>' in form
     assert '<details id="more-page">' in admin.get(incident.get_absolute_url()).content.decode()
     assert "Page someone else" not in admin.get(f"{LIST}{over.pk}/change/").content.decode()
+
+
+def test_the_counts_beside_the_filters_are_those_of_the_lists_they_lead_to(admin: Client) -> None:
+    ours, other = make_team("Platform"), make_team("Other")
+    make_incident(ours, severity="critical", source_label="grafana")
+    make_incident(ours, severity="high", source_label="grafana")
+    make_incident(other, severity="high", state="resolved")
+
+    page = admin.get(LIST, {"_facets": "True", "team__id__exact": str(ours.pk)})
+    counted = {
+        (spec.title, choice["display"]): choice["query_string"]
+        for spec in page.context["cl"].filter_specs
+        for choice in spec.choices(page.context["cl"])
+        if choice["display"].endswith(")")
+    }
+
+    assert {name for name in counted if not name[1].endswith("(0)")} == {
+        *[("state", "triggered (2)"), ("severity", "critical (1)"), ("severity", "high (1)")],
+        *[("team", "Platform (2)"), ("team", "Other (1)"), ("source label", "grafana (2)")],
+    }
+    for (_, text), address in counted.items():
+        listed = admin.get(f"{LIST}{address}").context["cl"].result_count
+        assert text.endswith(f"({listed})"), text
