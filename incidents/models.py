@@ -325,6 +325,7 @@ class Incident(models.Model):
             models.Index(
                 fields=["ask_at"], condition=Q(ask_at__isnull=False), name="incident_to_ask"
             ),
+            models.Index(fields=["team"], condition=Q(is_test=True), name="incident_tests"),
         ]
         constraints = [
             models.CheckConstraint(
