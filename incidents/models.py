@@ -215,7 +215,10 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         """Admins see all; everybody else what their teams answer for, they own, or paged them."""
         if roles.is_admin(user):
             return self
-        paged = Page.objects.filter(incident=OuterRef("pk"), user=user)
+        # Not by "=": PostgreSQL would read all of the person's pages first, to hash them.
+        paged = Page.objects.filter(
+            incident_id__gte=OuterRef("pk"), incident_id__lte=OuterRef("pk"), user=user
+        )
         ours = Q(team__in=user.memberships.values("team"))
         return self.filter(ours | Q(owner=user) | Exists(paged))
 
