@@ -10,11 +10,13 @@ from alertsources import tasks as below
 from incidents import rounds
 from incidents.rounds import Job
 from pagerpal import forgetting
+from pagerpal.sqlite import index_counts
 
 JOBS = (
     *below.JOBS,
     Job("history", timedelta(minutes=1), forgetting.forget),
     Job("history anew", timedelta(days=1), forgetting.start_anew),
+    Job("index counts", timedelta(days=1), index_counts.renew),
 )
 
 
