@@ -109,14 +109,17 @@ def of(found: IncidentQuerySet) -> Figures:
     )
 
 
-def brief(found: IncidentQuerySet) -> Brief:
-    """As `of` says it, at less than half the price; costs three queries."""
+def brief(visible: IncidentQuerySet, since: datetime) -> Brief:
+    """As `of` says it of those opened since then, at less than half the price; three queries."""
+    found = counted(visible).filter(opened_at__gte=since).order_by()
     counts = found.aggregate(total=Count("pk"), noise=Count("pk", filter=Q(is_noise=True)))
-    entries = _acknowledgements(found.filter(is_noise=False))
+    taken = found.filter(is_noise=False, timeline__kind=TimelineEntry.Kind.ACKNOWLEDGED)
     # By incident, not by moment: two may have opened at once.
-    taken = entries.values_list("incident", "incident__opened_at").annotate(first=Min("at"))
-    waits = [first - opened_at for _, opened_at, first in taken]
-    calls = Page.objects.filter(incident__in=_keys(found), user__isnull=False).order_by()
+    firsts = taken.values_list("pk", "opened_at").annotate(first=Min("timeline__at"))
+    waits = [first - opened_at for _, opened_at, first in firsts]
+    # Said once more of the pages, as PostgreSQL would else read all that ever were.
+    calls = Page.objects.filter(created_at__gte=since, incident__in=_keys(found))
+    calls = calls.filter(user__isnull=False).order_by()
     called = calls.annotate(quarter=Quarter("created_at")).values_list("quarter", "user__time_zone")
     return Brief(
         acknowledged=len(waits),

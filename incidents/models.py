@@ -458,7 +458,14 @@ class TimelineEntry(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["incident", "-at"])]
+        indexes = [
+            models.Index(fields=["incident", "-at"]),
+            models.Index(
+                fields=["incident", "at"],
+                condition=Q(kind="acknowledged"),
+                name="timeline_acknowledged",
+            ),
+        ]
         verbose_name_plural = "timeline entries"
 
     def __str__(self) -> str:
@@ -480,7 +487,11 @@ class Page(models.Model):
     # The rung's id as text, or the phase: fallback, leads, admins, team, plain; asked or given.
     step = models.CharField(max_length=20)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="pages"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="pages",
+        db_index=False,  # the index below begins with it
     )
     team_channel = models.ForeignKey(
         TeamChannel, null=True, on_delete=models.PROTECT, related_name="pages"
@@ -493,6 +504,10 @@ class Page(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["user", "incident"], name="page_of_person"),
+            models.Index(fields=["created_at"], name="page_created"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["incident", "episode", "round", "step", "user"],

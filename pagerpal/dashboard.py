@@ -76,7 +76,7 @@ def _still(user: User, now: datetime) -> dict[str, Any]:
         "trouble": troubles.of_people([user]).get(user.pk, ""),
         "has_teams": teams_of(user).exists(),
         "may_raise": raising.teams_for(user).exists(),
-        "week": figures.brief(_of_last_days(user, now)),
+        "week": figures.brief(Incident.objects.visible_to(user), now - timedelta(days=LAST_DAYS)),
         "days": LAST_DAYS,
     }
 
@@ -87,11 +87,6 @@ def _tasks(user: User, now: datetime) -> list[checklist.Line]:
         return []
     lines = checklist.lines(user, now)
     return [] if all(line.is_done for line in lines) else lines
-
-
-def _of_last_days(user: User, now: datetime) -> IncidentQuerySet:
-    since = now - timedelta(days=LAST_DAYS)
-    return figures.counted(Incident.objects.visible_to(user)).filter(opened_at__gte=since)
 
 
 def _last_beat() -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -144,7 +144,8 @@ def test_the_line_on_the_dashboard_knows_the_first_and_the_last_minute_of_a_nigh
 
     found = Incident.objects.all()
 
-    assert figures.brief(found).pages_at_night == figures.of(found).pages_at_night == 2
+    brief = figures.brief(found, NOON - timedelta(days=2))
+    assert brief.pages_at_night == figures.of(found).pages_at_night == 2
 
 
 def test_only_what_called_a_second_step_of_one_episode_went_past_the_first(

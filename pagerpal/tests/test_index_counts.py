@@ -11,7 +11,7 @@ from incidents import figures
 from incidents.models import Incident
 from pagerpal import tasks
 from pagerpal.sqlite import index_counts
-from pagerpal.testing import NOON, make_team
+from pagerpal.testing import NOON, make_team, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -47,3 +47,12 @@ def test_a_round_counts_each_day() -> None:
     job.do(NOON)  # on PostgreSQL nothing
 
     assert job.every == timedelta(days=1)
+
+
+def test_pages_of_a_person_are_found_by_incident_before_anything_was_counted() -> None:
+    """Else SQLite would read all pages that the person ever got, for each incident of a list."""
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite plans so that the name of the index shows")
+    visible = Incident.objects.visible_to(make_user("alice")).order_by("-pk")
+
+    assert "page_of_person (user_id=? AND incident_id" in visible.explain()
