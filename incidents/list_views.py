@@ -37,10 +37,13 @@ def incident_list(request: HttpRequest) -> HttpResponse:
     asked = asking.read(request.GET, teams)
     if elsewhere := _remembered(request, asked):
         return elsewhere
-    context, found = _found(request, user, asked)
     is_poll = request.htmx  # type: ignore[attr-defined]
-    if is_poll and request.GET.get("seen") == context["seen"]:
+    if (
+        is_poll
+        and request.GET.get("seen") == _found(request, user, asked, is_sketch=True)[0]["seen"]
+    ):
         return HttpResponse(status=204)
+    context, found = _found(request, user, asked)
     context["count"] = _count(found, context, asked)
     if is_poll:
         return render(request, "incidents/_list.html", context | _rows(context, user))
@@ -69,9 +72,12 @@ def address(query: dict[str, str]) -> str:
 
 
 def _found(
-    request: HttpRequest, user: User, asked: Asked
+    request: HttpRequest, user: User, asked: Asked, *, is_sketch: bool = False
 ) -> tuple[dict[str, Any], IncidentQuerySet]:
-    """What the live part shows, but for how many are in the tab, and all those."""
+    """What the live part shows, but for how many are in the tab, and all those.
+
+    A sketch is enough to see whether it has changed.
+    """
     visible = Incident.objects.visible_to(user)
     notices = list(asked.notices)
     shown = request.GET.get("show", "open")
@@ -83,7 +89,12 @@ def _found(
         notices.append("That is no place in this list: it starts at its top.")
     found = in_tab(visible.filter(asked.condition()), shown, user)
     listed = listing.page(
-        found, asked, after, has_open=shown != "resolved", has_resolved=shown in {"resolved", "all"}
+        found,
+        asked,
+        after,
+        has_open=shown != "resolved",
+        has_resolved=shown in {"resolved", "all"},
+        is_sketch=is_sketch,
     )
     opened = _opened(visible, user)
     context = {

@@ -26,6 +26,7 @@ OUT_OF_ORDER = 1000
 KEY = re.compile(r"(?:([0-9]{1,2})\.([0-9]{1,17})\.)?([0-9]{1,18})", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SKETCHED = ("state", "severity", "opened_at", "revision")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,13 @@ def page(
     has_open: bool,
     has_resolved: bool,
     size: int = PER_PAGE,
+    is_sketch: bool = False,
 ) -> Listed:
-    """The incidents of one page: of those that are open, of the resolved, or of both."""
-    slim = light(found)
+    """The incidents of one page: of those that are open, of the resolved, or of both.
+
+    Of a sketch only the place and the revision of each are read.
+    """
+    slim = found.only(*SKETCHED) if is_sketch else light(found)
     rows: list[Incident] = []
     if has_open and (after is None or after.rank is not None):
         rows = list(_open_after(slim, after)[: size + 1])
