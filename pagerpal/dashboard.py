@@ -6,6 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from incidents import figures, raising
+from incidents import figures, listing, raising
 from incidents.list_views import last_closed, rows
 from incidents.models import Incident, IncidentQuerySet
 from pagerpal import attention, checklist, health
@@ -35,25 +36,25 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """The page, or for its poll the live part, or 204 while that would say the same."""
     user: User = request.user  # type: ignore[assignment]
     now = timezone.now()
-    opened = Incident.objects.visible_to(user).open().urgent_first()
-    count = opened.count()
-    verdict = health.verdict(now)
-    seen = _digest(opened, count, verdict, now)
+    opened = Incident.objects.visible_to(user).open()
+    marks = opened.order_by().aggregate(count=Count("pk"), pks=Sum("pk"), moves=Sum("revision"))
+    beat_at = _last_beat()
+    seen = _digest(marks, beat_at, now)
     is_poll = request.htmx  # type: ignore[attr-defined]
     if is_poll and request.GET.get("seen") == seen:
         return HttpResponse(status=204)
-    live = {"seen": seen, "verdict": verdict, **_live(user, opened, count, now)}
+    live = {"seen": seen, "beat_at": beat_at, **_live(user, opened, marks["count"], now)}
     if not is_poll:
         return render(request, "dashboard/dashboard.html", live | _still(user, now))
     return render(request, "dashboard/_live.html", live)
 
 
 def _live(user: User, opened: IncidentQuerySet, count: int, now: datetime) -> dict[str, Any]:
-    slim = opened.select_related("team", "owner").defer("detail", "search_text", "labels", "links")
-    shown = list(slim[:MOST_INCIDENTS])
+    shown = list(listing.light(opened.urgent_first())[:MOST_INCIDENTS])
     duties = on_duty(user, now)
     return {
         "now": now,
+        "verdict": health.verdict(now),
         "duties": duties,
         "mine": [duty for duty in duties if duty.person == user],
         "attention": attention.of(user, now),
@@ -61,7 +62,6 @@ def _live(user: User, opened: IncidentQuerySet, count: int, now: datetime) -> di
         "rows": rows(shown, user),
         "more": count - len(shown),
         "has_unanswered": any(one.state == Incident.State.TRIGGERED for one in shown),
-        "beat_at": _last_beat(),
         "last_closed": None if count else last_closed(user),
     }
 
@@ -94,14 +94,16 @@ def _last_beat() -> datetime | None:
     return beats.values_list("beat_at", flat=True).first()
 
 
-def _digest(opened: IncidentQuerySet, count: int, verdict: health.Verdict, now: datetime) -> str:
+def _digest(marks: dict[str, int], beat_at: datetime | None, now: datetime) -> str:
     """Stands for what the live part shows, without looking at all of it.
 
-    Who is on call and what needs attention follow from settings, of which each change is written
-    down, and from the time: what follows from neither, such as an address that begins to fail, is
-    told with the next minute, as ages are.
+    An incident that moves has another revision; one that comes or goes changes how many there are,
+    or the sum of their numbers. Who is on call and what needs attention follow from settings, of
+    which each change is written down, and from the time: what follows from neither, such as an
+    address that begins to fail, is told with the next minute, as ages are. So are the troubles of
+    which a verdict speaks after minutes; but a worker that has died is told at once.
     """
-    shown = list(opened.values_list("pk", "revision")[:MOST_INCIDENTS])
     changed = SettingChange.objects.order_by("-pk").values_list("pk", flat=True).first()
-    said = (shown, count, changed, verdict.troubles, verdict.notes, now.strftime("%H:%M"))
+    is_alive = beat_at is not None and now - beat_at <= health.HEARTBEAT_FRESH_FOR
+    said = (marks, changed, is_alive, now.strftime("%H:%M"))
     return hashlib.blake2s(repr(said).encode(), digest_size=8).hexdigest()

@@ -243,14 +243,33 @@ def test_what_changes_within_the_minute_is_told_by_the_next_poll(
 
 
 def test_a_poll_that_brings_no_news_asks_little(
-    page: Client, alice: User, django_assert_max_num_queries: Any
+    page: Client, alice: User, django_assert_num_queries: Any
 ) -> None:
     beat()
     make_incident(make_team("Platform", alice))
     seen = page.get("/").context["seen"]
 
-    with django_assert_max_num_queries(26):
+    # Session, person, open incidents, the last change of a setting, the worker's sign of life.
+    with django_assert_num_queries(5):
         page.get(f"/dashboard?seen={seen}", headers=HTMX)
+
+
+def test_a_message_that_nobody_sends_is_told_with_the_next_minute(
+    page: Client, alice: User
+) -> None:
+    beat()
+    seen = page.get("/").context["seen"]
+    method, late = alice.contact_methods.get(), NOON - minutes(3)
+    Notification.objects.create(
+        **{"user": alice, "contact_method": method, "channel": "ntfy", "address": method.address},
+        **{"purpose": "page", "thread": "x", "key": "x", "due_at": late},
+    )
+
+    with time_machine.travel(NOON + minutes(1), tick=False):
+        WorkerHeartbeat.objects.update(beat_at=timezone.now())
+        news = page.get(f"/dashboard?seen={seen}", headers=HTMX)
+
+    assert "PagerPal would not page now" in words(news)
 
 
 def test_who_cannot_be_reached_is_told(client: Client) -> None:
