@@ -27,7 +27,7 @@ DESK: Any = {"width": 1200, "height": 800}
 
 
 def picture(page: Page, name: str) -> None:
-    """Kept for the README when SCREENSHOTS_TO names a folder."""
+    """Kept for README.md and docs/ when SCREENSHOTS_TO names a folder."""
     if folder := os.environ.get("SCREENSHOTS_TO"):
         page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
@@ -89,5 +89,9 @@ def test_from_make_run_to_an_acknowledged_page(migrated_site: Site, browser: Bro
 
     page.get_by_text("You have it").wait_for(timeout=15_000)
     picture(page, "mine-phone")
+    page.set_viewport_size(DESK)
+    page.get_by_role("link", name="Calendar").first.click()
+    page.get_by_text("Then bob.").wait_for()
+    picture(page, "calendar")
     for window in (page, other):
         window.close()
