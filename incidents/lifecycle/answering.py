@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext
@@ -21,6 +21,7 @@ from incidents.lifecycle.acting import (
     standing,
     write,
 )
+from incidents.lifecycle.noting import A_MOMENT, keep_note
 from incidents.lifecycle.paging import (
     ENDED_BY_ACKNOWLEDGE,
     ENDED_BY_RESOLVE,
@@ -40,8 +41,6 @@ from schedules.transactions import repeat_on_conflict
 
 State = Incident.State
 Kind = TimelineEntry.Kind
-# Two taps on one button.
-A_MOMENT = timedelta(minutes=1)
 
 
 def acknowledge(
@@ -186,12 +185,11 @@ def resolve(incident_id: int, by: Actor, *, now: datetime, note: str = "") -> Mo
     """
 
     def act(incident: Incident) -> Moved:
-        if note:
-            write(incident, Kind.NOTE, note, by, now)
+        is_noted = bool(note) and keep_note(incident, by, note, now)
         if not incident.is_open:
-            if note:
+            if is_noted:
                 incident.save(update_fields=["revision"])
-            kept = " Your note was added." if note else ""
+            kept = " Your note was added." if is_noted else ""
             return Moved(False, incident, standing(incident, by) + kept)
         resolve_locked(incident, by, by_monitor=False, now=now)
         return Moved(True, incident, gettext("#%(number)s is resolved.") % {"number": incident.pk})

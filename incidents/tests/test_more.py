@@ -377,3 +377,82 @@ def test_a_resolution_note_is_kept_although_another_was_first(
 
     assert f"#{incident.pk} is resolved since 13:00 CET. Your note was added." in text
     assert incident.timeline.filter(kind="note", text="swapped it").exists()
+
+
+# --- A page that is older than the incident -------------------------------------------------------
+
+
+def from_an_old_page(page: Client, incident: Incident, word: str, **fields: str) -> list[str]:
+    """What two presses of a form say: it is posted, and after the way back once more as it was."""
+    form = {"csrfmiddlewaretoken": "old", **fields}
+    said = []
+    for _ in range(2):
+        response = page.post(f"/incidents/{incident.pk}/{word}", form, follow=True)
+        assert response.status_code == 200
+        said += [str(message) for message in response.context["messages"]]
+    incident.refresh_from_db()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("word", "fields", "answers"),
+    [
+        ("acknowledge", {}, ["#{} is yours.", "You have it since 13:00 CET."]),
+        ("resolve", {}, ["#{} is resolved.", "#{} is resolved since 13:00 CET."]),
+        (
+            "resolve",
+            {"text": "swapped it"},
+            ["#{} is resolved.", "#{} is resolved since 13:00 CET."],
+        ),
+        ("note", {"text": "swapped it"}, ["Note added.", "That note is there already."]),
+        (
+            "snooze",
+            {"for": "60"},
+            ["#{} is yours. PagerPal asks again at 14:00 CET.", "You have it since 13:00 CET."],
+        ),
+    ],
+)
+def test_a_form_sent_again_after_the_way_back_does_nothing_twice(
+    page: Client, team: Team, word: str, fields: dict[str, str], answers: list[str]
+) -> None:
+    incident = make_incident(team)
+
+    said = from_an_old_page(page, incident, word, **fields)
+
+    assert said == [answer.format(incident.pk) for answer in answers]
+    written = [entry.kind for entry in incident.timeline.all()]
+    assert len(written) == len(set(written))
+    assert incident.episode == 1
+
+
+def test_an_old_page_takes_a_resolved_incident_from_nobody(
+    page: Client, team: Team, bob: User
+) -> None:
+    incident = make_incident(team)
+    lifecycle.resolve(incident.pk, Actor.person(bob, "page"), now=NOON)
+
+    for word in ("acknowledge", "snooze", "escalate", "unacknowledge"):
+        text = do(page, incident, word, **{"for": "60"})
+        assert f"#{incident.pk} is resolved since 13:00 CET." in text
+
+    assert (incident.state, incident.owner, incident.escalate_at) == ("resolved", None, None)
+
+
+def test_an_old_page_snoozes_nothing_that_another_has(page: Client, team: Team, bob: User) -> None:
+    incident = make_incident(team)
+    lifecycle.acknowledge(incident.pk, Actor.person(bob, "page"), now=NOON)
+
+    assert "bob has it since 13:00 CET." in do(page, incident, "snooze", **{"for": "60"})
+    assert (incident.owner, incident.ask_at) == (bob, None)
+
+
+def test_the_same_words_are_kept_again_when_time_has_passed_or_another_says_them(
+    page: Client, team: Team, bob: User
+) -> None:
+    incident = make_incident(team)
+    do(page, incident, "note", text="still down")
+    lifecycle.add_note(incident.pk, Actor.person(bob, "page"), "still down", now=NOON)
+    with time_machine.travel(NOON + minutes(2), tick=False):
+        do(page, incident, "note", text="still down")
+
+    assert incident.timeline.filter(text="still down").count() == 3
