@@ -260,7 +260,7 @@ def _write_pages(
     planned, who = tick.planned, ", ".join(names(tick.book, tick.planned))
     is_first = incident.round_started_at is None  # nothing of this episode is older
     if not is_first:
-        outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now)
+        _drop_late(incident, now)
     text = f"{planned.label.capitalize()}: paging {who}."
     timeline.write(incident, Kind.PAGED, text, at=now, via="engine")
     if not is_first:
@@ -279,6 +279,14 @@ def _write_pages(
     channels = [tick.book.channels[pk] for pk in planned.channels]
     told = rooms.call(incident, planned, channels, extra, now=now) if channels else NOTHING
     return total.plus(taken_over), told
+
+
+def _drop_late(incident: Incident, now: datetime) -> None:
+    """A newer step speaks for what should have gone out long ago."""
+    if dropped := outbox.supersede(incident.thread, due_before=now - STALE_AFTER, now=now):
+        what = "1 message" if dropped == 1 else f"{dropped} messages"
+        text = f"Not sent, as PagerPal was down and a newer step is called: {what}."
+        timeline.write(incident, Kind.NOT_PAGED, text, at=now, via="engine")
 
 
 def page_one(

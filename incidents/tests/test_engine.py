@@ -341,6 +341,8 @@ def test_after_an_hour_down_only_the_newest_step_is_sent(recorder: Recorder) -> 
     old = Notification.objects.get(user=alice)
     assert old.state == "cancelled"
     assert old.outcome.startswith("superseded")
+    dropped = "Not sent, as PagerPal was down and a newer step is called: 1 message."
+    assert dropped in texts(incident)
 
 
 def test_a_step_removed_while_it_waits_is_replaced_by_the_one_in_its_place(
@@ -386,6 +388,17 @@ def test_the_worst_incident_is_taken_first(recorder: Recorder) -> None:
 
     assert stepped is not None
     assert stepped.incident_id == worst.pk
+
+
+def test_of_equally_bad_ones_of_a_team_the_newest_is_taken_first(settings: Any) -> None:
+    settings.WORKERS = 1
+    team = make_team("Platform", only_email("alice"))
+    made = [make_incident(team, now=NOON - minutes(ago)) for ago in (5, 1, 9)]
+
+    taken = [engine.run_best_due(NOON) for _ in made]
+
+    order = [stepped.incident_id for stepped in taken if stepped]
+    assert order == [made[1].pk, made[0].pk, made[2].pk]
 
 
 def test_a_storm_of_one_team_does_not_bury_another_teams_page() -> None:
