@@ -131,6 +131,20 @@ def test_a_pass_that_reached_nobody_goes_to_fallback_people_then_leads_then_admi
     assert first.nobody_reached
 
 
+def test_fallback_people_leads_and_admins_follow_once_in_each_round() -> None:
+    rules = policy(step(11, ALICE), fallback=(CAROL,), leads=(LEAD,), admins=(ADMIN,))
+    state, now, called = State(), NOON, []
+    while now < NOON + minutes(60):
+        one = run(rules, state, now)[0]
+        called.append((one.round, *one.people)) if one.people else None
+        state, now = replace(one.after, reached=False), max(one.next_at, now + minutes(1))
+
+    for number in (0, 1, 2):
+        people = [person for round_, *people in called if round_ == number for person in people]
+        assert people[-3:] == [CAROL, LEAD, ADMIN]
+        assert people.count(LEAD) == people.count(ADMIN) == 1
+
+
 def test_leads_are_not_called_once_a_fallback_person_was_reached() -> None:
     rules = policy(step(11, ALICE), fallback=(CAROL,), leads=(LEAD,))
     state = State(round_started_at=NOON, phase=Phase.LEADS, reached=True)

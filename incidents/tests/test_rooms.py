@@ -231,8 +231,10 @@ def test_a_page_is_to_a_person_or_to_a_room_and_once_a_step(
         "created_at": NOON + seconds(0),
     }
     Page.objects.create(**facts, team_channel=room)
+    Page.objects.create(**facts, user=bob)
 
-    for whom in ({}, {"user": bob, "team_channel": room}, {"team_channel": room}):
+    both: dict[str, Any] = {"user": bob, "team_channel": room}
+    for whom in ({}, both, {"team_channel": room}, {"user": bob}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Page.objects.create(**facts, **whom)
 
