@@ -28,9 +28,9 @@ def live(on: Site) -> int:
 
 
 def serve(on: Site) -> Running:
-    """`manage.py serve`, healthy."""
+    """`manage.py serve`, healthy; on an empty database it has all to migrate first."""
     program = on.manage("serve")
-    wait_until(lambda: health(on) == 200, seconds=30, why=program)
+    wait_until(lambda: health(on) == 200, seconds=60, why=program)
     return program
 
 
