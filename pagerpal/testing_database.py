@@ -45,6 +45,12 @@ def django_db_modify_db_settings(pattern: Pattern) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None, live_server: Any) -> Any:
+    """Stops before its database is dropped, even where its test was the first of all."""
+    return live_server
+
+
 class Pattern:
     """A database as the migrations leave it, made once for all processes of a run.
 
