@@ -88,6 +88,14 @@ def _resolve(pk: int, by: Actor, wish: Wish, now: datetime) -> Moved:
     return lifecycle.resolve(pk, by, now=now, note=wishes.text_of(wish))
 
 
+def _escalate(pk: int, by: Actor, wish: Wish, now: datetime) -> Moved:
+    return lifecycle.escalate_now(pk, by, now=now, had=wish.get("had"))
+
+
+def _unacknowledge(pk: int, by: Actor, wish: Wish, now: datetime) -> Moved:
+    return lifecycle.unacknowledge(pk, by, now=now, had=wish.get("had"))
+
+
 def _snooze(pk: int, by: Actor, wish: Wish, now: datetime) -> Moved:
     return lifecycle.snooze(pk, by, wishes.end_of_snooze(wish, by.user, now), now=now)
 
@@ -127,8 +135,8 @@ ACTS: dict[str, Callable[[int, Actor, Wish, datetime], Moved]] = {
     "acknowledge": _acknowledge,
     "resolve": _resolve,
     "reopen": lambda pk, by, wish, now: lifecycle.reopen(pk, by, now=now),
-    "escalate": lambda pk, by, wish, now: lifecycle.escalate_now(pk, by, now=now),
-    "unacknowledge": lambda pk, by, wish, now: lifecycle.unacknowledge(pk, by, now=now),
+    "escalate": _escalate,
+    "unacknowledge": _unacknowledge,
     "snooze": _snooze,
     "reassign": _reassign,
     "page": _page,

@@ -31,14 +31,17 @@ PROMISED = ["ask_at", "asked_at", "ask_after", "snoozed_until", "held_at"]
 GIVEN_FOR = timedelta(minutes=5)
 
 
-def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
+def escalate_now(incident_id: int, by: Actor, *, now: datetime, had: str | None = None) -> Moved:
     """Call the next step without waiting; an acknowledged incident loses its owner for it.
 
-    Past the last step the next round starts, without its usual pause.
+    Past the last step the next round starts, without its usual pause. `had` is who had it (their
+    number or label) when whoever acts looked: nothing is taken from one they do not know of.
     """
 
     def act(incident: Incident) -> Moved:
         if not incident.is_open or incident.urgency == Incident.Urgency.NONE:
+            return Moved(False, incident, standing(incident, by))
+        if _was_taken_since(incident, had):
             return Moved(False, incident, standing(incident, by))
         changed = [*ANSWERED, *PROMISED]
         was_owned = incident.state == State.ACKNOWLEDGED
@@ -59,11 +62,14 @@ def escalate_now(incident_id: int, by: Actor, *, now: datetime) -> Moved:
     return on_locked(incident_id, act)
 
 
-def unacknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
-    """Give an acknowledged incident back: nobody has it, and it is paged for anew."""
+def unacknowledge(incident_id: int, by: Actor, *, now: datetime, had: str | None = None) -> Moved:
+    """Give an acknowledged incident back: nobody has it, and it is paged for anew.
+
+    `had` as for `escalate_now`.
+    """
 
     def act(incident: Incident) -> Moved:
-        if incident.state != State.ACKNOWLEDGED:
+        if incident.state != State.ACKNOWLEDGED or _was_taken_since(incident, had):
             return Moved(False, incident, standing(incident, by))
         whose = "it" if incident.holder == by.label else f"it, which {incident.holder} had,"
         write(incident, Kind.RELEASED, f"{by.label} gave {whose} back.", by, now)
@@ -71,6 +77,13 @@ def unacknowledge(incident_id: int, by: Actor, *, now: datetime) -> Moved:
         return Moved(True, incident, f"Nobody has #{incident.pk} now: it is paged for anew.")
 
     return on_locked(incident_id, act)
+
+
+def _was_taken_since(incident: Incident, had: str | None) -> bool:
+    """Whether somebody else has it than the page showed on which a button was pressed."""
+    if had is None or incident.state != State.ACKNOWLEDGED:
+        return False
+    return had != str(incident.owner_id or incident.owner_label)
 
 
 def release(incident: Incident, *, now: datetime, why: str) -> None:

@@ -446,6 +446,37 @@ def test_an_old_page_snoozes_nothing_that_another_has(page: Client, team: Team, 
     assert (incident.owner, incident.ask_at) == (bob, None)
 
 
+@pytest.mark.parametrize("word", ["escalate", "unacknowledge"])
+def test_an_old_page_takes_nothing_from_an_owner_it_did_not_show(
+    page: Client, team: Team, alice: User, bob: User, word: str
+) -> None:
+    incident = make_incident(team, state="acknowledged", owner=alice)
+    form = page.get(f"/incidents/{incident.pk}").content.decode()
+    assert form.count(f'name="had" value="{alice.pk}"') == 2
+    lifecycle.take_over(incident.pk, Actor.person(bob, "page"), now=NOON)
+
+    assert "bob has it since 13:00 CET." in do(page, incident, word, had=str(alice.pk))
+    assert (incident.state, incident.owner) == ("acknowledged", bob)
+
+    do(page, incident, word, had=str(bob.pk))
+    assert (incident.state, incident.owner) == ("triggered", None)
+
+
+def test_an_old_page_on_which_nobody_had_it_takes_it_from_nobody(
+    page: Client, team: Team, bob: User
+) -> None:
+    incident = make_incident(team)
+    assert 'name="had" value=""' in page.get(f"/incidents/{incident.pk}").content.decode()
+    lifecycle.acknowledge(incident.pk, Actor.person(bob, "page"), now=NOON)
+
+    assert "bob has it since 13:00 CET." in do(page, incident, "escalate", had="")
+    assert incident.owner == bob
+    guest = make_incident(team, state="acknowledged", owner_label="Kim")
+    assert "Kim has it since 13:00 CET." in do(page, guest, "escalate", had="")
+    do(page, guest, "escalate", had="Kim")
+    assert guest.state == "triggered"
+
+
 def test_the_same_words_are_kept_again_when_time_has_passed_or_another_says_them(
     page: Client, team: Team, bob: User
 ) -> None:
