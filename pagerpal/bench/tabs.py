@@ -17,6 +17,8 @@ from pagerpal.bench.site import Figure, ms, percentile, prepare, served, tree
 
 # Kind of page: its address, and how many tabs show it.
 TABS = {"/incidents/{pk}": 20, "/incidents?show=open": 15, "/dashboard": 15}
+# Threads open their connections at their first request; a server that has run for a day has them.
+WARM_UP = 15
 POLL = re.compile(r'hx-get="([^"]+)"\s+hx-trigger="every (\d+)s"')
 
 
@@ -30,6 +32,7 @@ def measure(port: int, seconds: int) -> list[Figure]:
             for path, count in TABS.items()
             for poll in _polls(port, path.format(pk=number), cookie) * count
         ]
+        _poll_all(polls, cookie, WARM_UP, [])
         idle = _share_of_a_core(process.pid, lambda: time.sleep(seconds))
         waits: list[float] = []
         busy = _share_of_a_core(process.pid, lambda: _poll_all(polls, cookie, seconds, waits))
