@@ -2,7 +2,9 @@
 "use strict";
 (() => {
   const one = (what) => document.querySelector(what);
-  const say = (text) => { const news = one("#news"); if (news) news.textContent = text; };
+  const all = (what) => [...document.querySelectorAll(what)];
+  const on = (what, act, more) => document.addEventListener(what, act, more);
+  const say = (text) => { one("#news").textContent = text; };
 
   // Two polls of one part failed: a live page that is silently dead is worse than a still one.
   const failures = {};
@@ -10,102 +12,86 @@
   const polled = (id, good) => {
     failures[id] = good ? 0 : (failures[id] || 0) + 1;
     if (good) goodAt = new Date();
-    const banner = one("#stale");
-    if (!banner) return;
-    banner.hidden = Object.values(failures).every((count) => count < 2);
-    banner.querySelector("[data-stale-since]").textContent = goodAt.toTimeString().slice(0, 5);
+    one("#stale").hidden = Object.values(failures).every((count) => count < 2);
+    one("[data-stale-since]").textContent = goodAt.toTimeString().slice(0, 5);
   };
-  document.addEventListener("htmx:afterRequest", (event) => {
-    const { successful, requestConfig: config, elt } = event.detail;
-    if (config.verb === "get") polled(elt.id, successful);
-    else if (successful && elt.matches("[data-reset]")) elt.reset();
-  });
-  document.addEventListener("htmx:responseError", (event) => {
-    const { requestConfig: config, xhr } = event.detail;
-    if (config.verb !== "get") say(`Not done (${xhr.status}). Reload and try again.`);
-  });
-  document.addEventListener("htmx:sendError", (event) => {
-    if (event.detail.requestConfig.verb !== "get") say("Not done: no connection. Try again.");
+  on("htmx:afterRequest", ({ detail: { successful, requestConfig, elt, xhr } }) => {
+    if (requestConfig.verb === "get") polled(elt.id, successful);
+    else if (!successful) say(`Not done (${xhr.status || "no connection"}). Reload and try again.`);
+    else if (elt.matches("[data-reset]")) elt.reset();
   });
 
   // Signed out: the poll was led to the login page. Else keep what is unfolded and where one is:
   // whoever pressed a button that is gone goes on from the top of what came in its place.
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, pathInfo, target, shouldSwap, requestConfig: { elt } } = event.detail;
-    const asked = new URL(pathInfo.requestPath, location).pathname;
-    if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
-      event.detail.shouldSwap = false;
+  on("htmx:beforeSwap", ({ detail }) => {
+    const { xhr, pathInfo, target, requestConfig: { elt } } = detail;
+    const { pathname } = new URL(pathInfo.requestPath, location);
+    if (xhr.responseURL && new URL(xhr.responseURL).pathname !== pathname) {
+      detail.shouldSwap = false;
       location.reload();
-      return;
     }
-    if (!shouldSwap) return;
-    const open = [target, one("#deliveries")].flatMap((part) => part
-      ? [...part.querySelectorAll("details[id][open]")].map((fold) => fold.id) : []);
-    const at = elt.matches("form") ? elt : document.activeElement;
-    const held = target.contains(at) && target.id;
-    if (open.length || held) document.addEventListener("htmx:afterSwap", () => {
-      open.forEach((id) => {
-        const fold = document.getElementById(id);
-        if (fold) fold.open = true;
-      });
-      const drawn = held && document.activeElement === document.body && document.getElementById(held);
-      if (!drawn) return;
+    if (!detail.shouldSwap) return;
+    const open = all("details[id][open]")
+      .filter((fold) => target.contains(fold) || fold.closest("#deliveries"));
+    const held = target.contains(elt.matches("form") ? elt : document.activeElement);
+    on("htmx:afterSwap", () => {
+      open.forEach(({ id }) => one(`#${id}`)?.setAttribute("open", ""));
+      const drawn = document.getElementById(target.id);
+      if (!held || !drawn || document.activeElement !== document.body) return;
       drawn.tabIndex = -1;
       drawn.focus({ preventScroll: true });
     }, { once: true });
   });
 
   // The tab says how things stand.
-  const icon = one("link[data-alarm]"), calm = icon && icon.href;
+  const icon = one("link[data-alarm]"), calm = icon.href;
   const head = () => {
     const live = one("[data-title]");
     if (!live) return;
     document.title = live.dataset.title;
-    if (icon) icon.href = "burning" in live.dataset ? icon.dataset.alarm : calm;
+    icon.href = "burning" in live.dataset ? icon.dataset.alarm : calm;
   };
-  document.addEventListener("htmx:afterSwap", head);
+  on("htmx:afterSwap", head);
   head();
 
   // Ages stay true.
   const age = (moment) => {
     const gap = (Date.now() - moment) / 1000, size = Math.abs(gap);
-    if (size < 60) return gap >= 0 ? "just now" : "in less than 1 min";
-    const text = size < 3600 ? `${Math.floor(size / 60)} min`
-      : size < 86400 ? `${Math.floor(size / 3600)} h` : `${Math.floor(size / 86400)} d`;
-    return gap >= 0 ? `${text} ago` : `in ${text}`;
+    if (size < 60) return gap < 0 ? "in less than 1 min" : "just now";
+    const [unit, length] = size < 3600 ? ["min", 60] : size < 86400 ? ["h", 3600] : ["d", 86400];
+    const text = `${Math.floor(size / length)} ${unit}`;
+    return gap < 0 ? `in ${text}` : `${text} ago`;
   };
-  setInterval(() => document.querySelectorAll("time[data-since]").forEach((time) => {
+  setInterval(() => all("time[data-since]").forEach((time) => {
     time.textContent = age(Date.parse(time.dateTime));
   }), 20000);
 
-  document.addEventListener("click", (event) => {
-    const copy = event.target.closest("[data-copy]");
-    if (copy && navigator.clipboard) navigator.clipboard.writeText(copy.dataset.copy).then(() => say("Copied."));
-    if (event.target.closest("[data-keys-switch]")) {
-      localStorage.setItem("keys", keysOn() ? "off" : "on");
-      label();
-    }
+  on("click", ({ target }) => {
+    const text = target.closest("[data-copy]")?.dataset.copy;
+    if (text) navigator.clipboard?.writeText(text).then(() => say("Copied."));
   });
 
-  const keysOn = () => localStorage.getItem("keys") !== "off";
-  const label = () => {
-    const button = one("[data-keys-switch]");
-    if (button) button.textContent = keysOn() ? "Turn keys off" : "Turn keys on";
-  };
+  const keysOn = () => localStorage.keys !== "off";
+  const button = one("[data-keys-switch]");
+  const label = () => { if (button) button.textContent = `Turn keys ${keysOn() ? "off" : "on"}`; };
+  button?.addEventListener("click", () => {
+    localStorage.keys = keysOn() ? "off" : "on";
+    label();
+  });
   label();
   // In a list from line to line; Enter opens, as of any link.
   const neighbour = (way) => {
-    const lines = way ? [...document.querySelectorAll(".row a.title")] : [];
-    const at = lines.indexOf(document.activeElement);
-    return lines[at < 0 ? 0 : Math.min(Math.max(at + way, 0), lines.length - 1)];
+    const lines = all(".row a.title"), at = lines.indexOf(document.activeElement);
+    return way && lines[at < 0 ? 0 : at + way];
   };
   let before = "";
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select");
-    if (!keysOn() || typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const target = one(`[data-${before === "g" ? "go" : "key"}="${CSS.escape(event.key)}"]`)
-      || neighbour({ j: 1, k: -1 }[event.key]);
-    before = event.key;
+  on("keydown", (event) => {
+    const { key, ctrlKey, metaKey, altKey, repeat } = event;
+    if (!keysOn() || ctrlKey || metaKey || altKey || repeat) return;
+    if (event.target.closest("input, textarea, select")) return;
+    const target = one(`[data-${before === "g" ? "go" : "key"}="${CSS.escape(key)}"]`)
+      || neighbour({ j: 1, k: -1 }[key]);
+    before = key;
     if (!target) return;
     event.preventDefault();
     if (target.matches("input, p, .title")) target.focus();
