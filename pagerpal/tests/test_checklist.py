@@ -408,3 +408,14 @@ def test_only_admins_see_it(client: Client) -> None:
     client.force_login(make_user("bob"))
 
     assert client.get("/").context["tasks"] == []
+
+
+def test_an_open_incident_comes_before_what_is_left_to_set_up(client: Client, ann: User) -> None:
+    client.force_login(ann)
+    at_peace = client.get("/").content.decode()
+    make_incident(make_team("Platform", ann))
+
+    at_night = client.get("/").content.decode()
+
+    assert at_peace.index("Until an alert wakes") < at_peace.index("No open incidents")
+    assert at_night.index("Open incidents 1") < at_night.index("Until an alert wakes")
