@@ -32,6 +32,7 @@ def _wrong(house: House, offset: str, *, is_stuck: bool) -> None:
     wrong |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
     for _ in range(house.scale.times(5, least=1)):
         worker = house.serve("worker", **wrong)
+        house.wait_until(lambda one=worker: house.worker(one), 30, "no worker")  # type: ignore[misc]
         with house.load():
             length = house.scale.seconds(300, least=40)
             if is_stuck:

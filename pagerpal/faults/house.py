@@ -123,7 +123,8 @@ class House:
 
     def serve(self, *programs: str, **more: str) -> Script:
         """`manage.py serve`, without waiting for it."""
-        command = [sys.executable, str(ROOT / "manage.py"), "serve", *programs]
+        ours = ["-m", "pagerpal.faults.faked"] if "FAKETIME" in more else [str(ROOT / "manage.py")]
+        command = [sys.executable, *ours, "serve", *programs]
         script = Script(command, self._env(**more), self.log)
         self.served.append(script)
         return script

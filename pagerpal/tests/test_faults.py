@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +25,7 @@ from pagerpal.faults.ledger import Judgement, Ledger, Rows, judge
 from pagerpal.faults.preparing import a_team
 from pagerpal.faults.registry import FAULTS
 from pagerpal.testing import NOON, make_policy, make_source, make_team, make_user
-from pagerpal.tests.processes import free_port, url_of_test_database
+from pagerpal.tests.processes import ROOT, free_port, url_of_test_database
 
 KEY = "k" * 32
 T = 1_000_000.0
@@ -119,6 +122,16 @@ def test_every_fault_is_in_the_list() -> None:
         module.__name__ for module in (clocks, kills, providers, stores)
     }
     assert len(FAULTS) == 26
+
+
+def test_it_starts_without_django_and_names_the_faults_it_knows() -> None:
+    ours = [sys.executable, "-m", "pagerpal.faults", "no_such_fault"]
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")}
+
+    said = subprocess.run(ours, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+
+    assert said.returncode == 2, said.stderr
+    assert said.stdout.startswith("no_such_fault: expected some of clock_ahead, ")
 
 
 # --- A full disk ---------------------------------------------------------------------------------
