@@ -68,14 +68,19 @@ def forget(now: datetime) -> int:
 
 
 def take(batch: Batch) -> None:
-    """Delete it, as one transaction, and remember how far that went."""
+    """Delete it and remember how far that went, as one transaction."""
     with turn():
+        repeat_on_conflict(partial(_take, batch))
+
+
+def _take(batch: Batch) -> None:
+    with transaction.atomic():
         if batch.pks:
-            repeat_on_conflict(partial(batch.delete, batch.pks))
+            batch.delete(batch.pks)
         if batch.walk:
-            reached = {"reached": batch.reached}
-            Round.objects.update_or_create(
-                name=batch.walk, defaults=reached, create_defaults={**reached, "next_at": NEVER}
+            walked = Round(name=batch.walk, reached=batch.reached, next_at=NEVER)
+            Round.objects.bulk_create(
+                [walked], update_conflicts=True, unique_fields=["name"], update_fields=["reached"]
             )
 
 
@@ -140,15 +145,14 @@ def _reached(walk: str) -> int:
 
 def _delete_messages(pks: list[int]) -> None:
     """With all that hangs on them; not those that somebody has just sent again."""
-    with transaction.atomic():
-        stored = Notification.objects.select_for_update().filter(pk__in=pks).order_by("pk")
-        found = list(stored.exclude(state__in=UNFINISHED).values_list("pk", flat=True))
-        if not found:
-            return
-        Notification.objects.filter(lead__in=found).update(lead=None)
-        _execute(Bundle, "lead_id", found)
-        _execute(DeliveryEvent, "notification_id", found)
-        _execute(Notification, "id", found)
+    stored = Notification.objects.select_for_update().filter(pk__in=pks).order_by("pk")
+    found = list(stored.exclude(state__in=UNFINISHED).values_list("pk", flat=True))
+    if not found:
+        return
+    Notification.objects.filter(lead__in=found).update(lead=None)
+    _execute(Bundle, "lead_id", found)
+    _execute(DeliveryEvent, "notification_id", found)
+    _execute(Notification, "id", found)
 
 
 # --- What has an end of its own ------------------------------------------------------------------
@@ -175,8 +179,7 @@ def _finder(old: QuerySet[Any]) -> Callable[[datetime], Batch]:
 
 
 def _delete_of(model: Any, pks: list[Any]) -> None:
-    with transaction.atomic():
-        _execute(model, model._meta.pk.column, pks)
+    _execute(model, model._meta.pk.column, pks)
 
 
 def _execute(model: Any, column: str, pks: list[Any]) -> None:
