@@ -163,6 +163,8 @@ def env_file() -> str:
     """Where settings are written, as whoever runs PagerPal knows it."""
     if is_in_container():
         return ".env beside docker-compose.yml"
+    if str(settings.ENV_FILE) == os.devnull:
+        return "the environment that PagerPal is started in"
     return str(settings.ENV_FILE)
 
 

@@ -156,11 +156,12 @@ def secret_key() -> Line:
 
 
 def retention() -> Line:
+    says = f"Messages are kept for {settings.KEEP_MESSAGES_DAYS} days, lines of the timeline that "
+    says += f"PagerPal wrote for {settings.KEEP_TIMELINE_DAYS} after the incident's end"
     longest = AlertSource.objects.aggregate(days=Max("keep_days"))["days"]
-    if longest is None:
-        return Line("retention", "Retention", OK, "There is no source yet.")
-    says = f"Raw messages are kept for up to {longest} days, as each source says."
-    return Line("retention", "Retention", OK, says)
+    if longest is not None:
+        says += f", what sources sent for up to {longest}, as each source says"
+    return Line("retention", "Retention", OK, f"{says}.")
 
 
 def unusable(error: Error) -> Line:

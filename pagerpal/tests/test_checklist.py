@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,14 @@ def test_sending_is_on_by_the_setting_alone(settings: Any, is_on: bool) -> None:
     assert line.is_done is is_on
     assert line.env == ("NOTIFICATION_SENDING_ENABLED=true",)
     assert line.restart == checklist.restart_command()
+
+
+def test_where_no_file_is_read_nobody_is_sent_to_one(settings: Any) -> None:
+    settings.ENV_FILE = Path(os.devnull)
+    assert checklist.env_file() == "the environment that PagerPal is started in"
+
+    settings.ENV_FILE = Path("/srv/pagerpal/.env")
+    assert checklist.env_file() == "/srv/pagerpal/.env"
 
 
 @pytest.mark.parametrize(

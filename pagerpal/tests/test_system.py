@@ -26,6 +26,7 @@ from pagerpal.testing import (
     make_admin,
     make_incident,
     make_rotation,
+    make_source,
     make_team,
     make_user,
     minutes,
@@ -206,6 +207,18 @@ def test_the_disk_is_told_of_before_it_is_full(
     monkeypatch.setattr("pagerpal.health.disk_free", lambda: free)
 
     assert ground.disk().mark == mark
+
+
+def test_the_line_of_retention_names_all_that_is_deleted(settings: Any) -> None:
+    settings.KEEP_MESSAGES_DAYS, settings.KEEP_TIMELINE_DAYS = 90, 365
+    assert line("retention").says == (
+        "Messages are kept for 90 days, lines of the timeline that PagerPal wrote for 365 after "
+        "the incident's end."
+    )
+
+    make_source(make_team("Web"), keep_days=14)
+
+    assert line("retention").says.endswith("what sources sent for up to 14, as each source says.")
 
 
 def test_missing_migrations_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
