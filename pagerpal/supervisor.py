@@ -1,5 +1,7 @@
 """Keeps web, worker and mail running: forks them, starts any one alone again, stops all when told.
 
+One that has promised signs of life and gives none for a minute is killed and started again.
+
 All are forks of one process that has loaded everything, so that they share its memory. Measured
 with PSS, all processes, after start and after 200 incidents: this way 120 and 200 MB; as programs
 of their own under a supervisor that imports nothing 149 and 234 MB, though that one is 7 MB
@@ -17,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.sharedctypes import RawArray
 from typing import NoReturn
 
 from django.db import connections
@@ -31,6 +34,17 @@ LEAST_PAUSE, MOST_PAUSE = 0.5, 10.0
 # More than gunicorn's and the worker's own limits of 30 s.
 GRACE = 40.0
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Longer than a round may wait for its database; the worker looks after its own pool (pulse.py).
+HANGS_AFTER = 60.0
+LOOK_EVERY = 5.0
+
+# When this program last lived, in memory shared with its supervisor: 0 until it says so.
+_sign = RawArray("d", 1)
+
+
+def touch() -> None:
+    """A sign of life. From the first one on, others must follow."""
+    _sign[0] = time.monotonic()
 
 
 class Program:
@@ -41,6 +55,7 @@ class Program:
         self.main = main
         self.pid = 0
         self.start_at = 0.0
+        self.sign = RawArray("d", 1)
         self._started_at = 0.0
         self._pause = 0.0
 
@@ -50,6 +65,7 @@ class Program:
             raise RuntimeError(f"threads before the fork: {threading.enumerate()}")
         sys.stdout.flush()
         parent = os.getpid()
+        self.sign[0] = 0.0
         self.pid = os.fork()
         if not self.pid:
             self._become(parent)
@@ -64,6 +80,14 @@ class Program:
         self.start_at = now + self._pause
         return f"{self.name} ended ({how(status)})"
 
+    def silent_for(self, now: float) -> float:
+        """Seconds since its last sign of life; 0 where it has not given any."""
+        return now - self.sign[0] if self.pid and self.sign[0] else 0.0
+
+    def excuse(self, now: float) -> None:
+        """Count from now: we slept, and it with us."""
+        self.sign[0] = self.sign[0] and now
+
     def kill_group(self) -> None:
         try:
             os.killpg(self.pid, signal.SIGKILL)
@@ -71,6 +95,8 @@ class Program:
             return
 
     def _become(self, parent: int) -> NoReturn:
+        global _sign
+        _sign = self.sign
         code = 1
         try:
             os.setpgid(0, 0)
@@ -93,7 +119,7 @@ class Program:
 
 
 class Supervisor:
-    """One loop that sleeps until a child dies, a signal comes or a start is planned."""
+    """One loop that sleeps until a child dies, a signal comes, or it is time to start or look."""
 
     def __init__(self, programs: list[Program]) -> None:
         self.programs = programs
@@ -104,8 +130,10 @@ class Supervisor:
         wake = self._listen()
         while not self.stops:
             self._start_what_is_due()
+            begun = time.monotonic()
             self._sleep(wake, self._next_start())
             self._reap()
+            self._end_what_hangs(begun, time.monotonic())
         self._stop(wake)
 
     def _listen(self) -> int:
@@ -127,11 +155,20 @@ class Supervisor:
             if not program.pid and program.start_at <= now:
                 program.start(now)
 
-    def _next_start(self) -> float | None:
+    def _next_start(self) -> float:
+        """How long to sleep until then, or until the next look at who lives."""
         waiting = [program.start_at for program in self.programs if not program.pid]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        return min([LOOK_EVERY, *(max(0.0, at - time.monotonic()) for at in waiting)])
 
-    def _sleep(self, wake: int, seconds: float | None) -> None:
+    def _end_what_hangs(self, begun: float, now: float) -> None:
+        for program in self.programs:
+            if now - begun > 2 * LOOK_EVERY:
+                program.excuse(now)
+            elif (silent := program.silent_for(now)) > HANGS_AFTER:
+                log.critical("%s gave no sign of life for %.0f s: killing it", program.name, silent)
+                program.kill_group()
+
+    def _sleep(self, wake: int, seconds: float) -> None:
         if select.select([wake], [], [], seconds)[0]:
             os.read(wake, 512)
 

@@ -3,7 +3,8 @@
 Due times in rows are the truth. The sweep looks at them twice a second and kicks the pool when
 something is due, so that a lost kick, a killed worker or a power cut costs a moment and no page.
 The watchdog ends the whole process group when the pool has stopped working without dying (a
-killed worker may have held the pool's lock); whoever started us starts us again.
+killed worker may have held the pool's lock); whoever started us starts us again. The supervisor
+does the same with this process when its rounds stop.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from alertsources.silences import LOOK_AGAIN
 from incidents import engine
 from incidents.models import Incident
 from notifications import claims, dispatch, fetching, kicks, outbox
-from pagerpal import fellows, freshness, orphans, pulse, warming
+from pagerpal import fellows, freshness, orphans, pulse, supervisor, warming
 from pagerpal.broker import BEAT
 from pagerpal.models import WorkerHeartbeat
 from pagerpal.sqlite.base import WriteQueue
@@ -188,6 +189,7 @@ class Worker:
         self.stops += 1
 
     def _watch(self) -> None:
+        supervisor.touch()
         sentinel = self.cluster.sentinel
         if not sentinel.is_alive():
             end_group(f"the sentinel has died (exit code {sentinel.exitcode})")

@@ -96,11 +96,13 @@ def _stop_and_go_on(house: House, *, whole: bool) -> None:
             parts = house.worker(serve)
             stopped = parts if whole else [random.choice(parts[2:])]  # noqa: S311
             with house.stopped(stopped):
+                left = house.scale.seconds(120, least=30)
                 if whole:
+                    # Long enough for /health, and not so long that the supervisor has acted.
                     with house.blocked():
-                        house.stay_broken(house.scale.seconds(120, least=30))
-                else:
-                    time.sleep(house.scale.seconds(120, least=30))
+                        house.stay_broken(min(left, 45))
+                    left -= min(left, 45)
+                time.sleep(left)
             house.tried += 1
             house.excused += IN_HAND if whole else 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 import psutil
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from notifications.models import Notification
 from pagerpal import migrating, supervisor
-from pagerpal.supervisor import LEAST_PAUSE, MOST_PAUSE, QUICK, Program, Supervisor
+from pagerpal.supervisor import LEAST_PAUSE, LOOK_EVERY, MOST_PAUSE, QUICK, Program, Supervisor
 from pagerpal.testing import make_user
 from pagerpal.tests.processes import NtfyServer, Site, get, wait_until
 from pagerpal.tests.processes import Program as Running
@@ -200,12 +201,44 @@ def exit_with(code: Any) -> None:
     raise SystemExit(code)
 
 
-def test_it_sleeps_until_the_next_start_or_for_ever() -> None:
+def test_it_sleeps_until_the_next_start_or_the_next_look() -> None:
     waiting, running = Program("web", print), Program("worker", print)
     waiting.start_at, running.pid = 0.0, 17
 
-    assert Supervisor([running])._next_start() is None
+    assert Supervisor([running])._next_start() == LOOK_EVERY
     assert Supervisor([waiting, running])._next_start() == 0
+
+
+@pytest.mark.parametrize(
+    ("signed_at", "slept", "is_killed"),
+    [
+        (0.0, 5, False),  # it has never promised any
+        (900.0, 5, True),
+        (950.0, 5, False),
+        (900.0, 3600, False),  # so did the machine
+    ],
+)
+def test_a_program_without_a_sign_of_life_is_killed(
+    signed_at: float, slept: float, is_killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, killed = Program("worker", print), []
+    program.pid, program.sign[0] = 2**22 + 1, signed_at
+    monkeypatch.setattr(program, "kill_group", lambda: killed.append(program.name))
+
+    Supervisor([program])._end_what_hangs(1000.0 - slept, 1000.0)
+
+    assert bool(killed) is is_killed
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # pytest-xdist has threads
+def test_the_supervisor_sees_the_signs_of_its_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    program = Program("worker", supervisor.touch)
+
+    program.start(0)
+    os.waitpid(program.pid, 0)
+
+    assert 0 < program.sign[0] <= time.monotonic()
 
 
 def test_how_a_program_ended_is_said_in_words() -> None:
