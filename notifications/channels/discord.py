@@ -17,22 +17,15 @@ UNKNOWN_WEBHOOK = 10015
 _MARKDOWN = re.compile(r"([\\`*_~|>\[\]()#-])")
 
 
-class Discord:
+class Discord(links.ByLink):
     slug: ClassVar[str] = "discord"
     kind: ClassVar[str] = "discord"
     label: ClassVar[str] = "Discord"
     address_label: ClassVar[str] = "Webhook's URL"
     example_address: ClassVar[str] = "https://discord.com/api/webhooks/112233/3f9xk2m47q"
-    is_for_people: ClassVar[bool] = False
-
-    def needs(self) -> list[str]:
-        return []
 
     def clean_address(self, text: str) -> str:
-        return links.clean_link(text).partition("?")[0]
-
-    def carrier(self, address: str) -> str:
-        return links.carrier(self.kind, address)
+        return super().clean_address(text).partition("?")[0]
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         body = json.dumps(payload(message)).encode()

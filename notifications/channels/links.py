@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from notifications.channels import calls, outbound
@@ -12,6 +13,22 @@ from notifications.channels.base import Deadline, SendError
 LONGEST = 1000
 LONGEST_CARRIER = 24
 _LINK = re.compile(r"[!-~]+")  # what a URL is made of; anything else has to be escaped in it
+
+
+class ByLink:
+    """What all channels are alike in whose address is a link that is posted to."""
+
+    kind: ClassVar[str]
+    is_for_people: ClassVar[bool] = False
+
+    def needs(self) -> list[str]:
+        return []
+
+    def clean_address(self, text: str) -> str:
+        return clean_link(text)
+
+    def carrier(self, address: str) -> str:
+        return carrier(self.kind, address)
 
 
 def clean_link(text: str) -> str:

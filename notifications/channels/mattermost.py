@@ -19,22 +19,12 @@ _MARKDOWN = re.compile(r"([\\`*_~\[\]()<>#|!])")
 NOTHING = "\u200b"
 
 
-class Mattermost:
+class Mattermost(links.ByLink):
     slug: ClassVar[str] = "mattermost"
     kind: ClassVar[str] = "mattermost"
     label: ClassVar[str] = "Mattermost"
     address_label: ClassVar[str] = "Incoming webhook's URL"
     example_address: ClassVar[str] = "https://chat.example.org/hooks/3f9xk2m47q"
-    is_for_people: ClassVar[bool] = False
-
-    def needs(self) -> list[str]:
-        return []
-
-    def clean_address(self, text: str) -> str:
-        return links.clean_link(text)
-
-    def carrier(self, address: str) -> str:
-        return links.carrier(self.kind, address)
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         body = json.dumps({"text": text_of(message)}).encode()

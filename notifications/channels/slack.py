@@ -15,22 +15,12 @@ MOST_TITLE = 250
 MOST_TEXT = 3000
 
 
-class Slack:
+class Slack(links.ByLink):
     slug: ClassVar[str] = "slack"
     kind: ClassVar[str] = "slack"
     label: ClassVar[str] = "Slack"
     address_label: ClassVar[str] = "Incoming webhook's URL"
     example_address: ClassVar[str] = "https://hooks.slack.com/services/T0/B0/3f9xk2"
-    is_for_people: ClassVar[bool] = False
-
-    def needs(self) -> list[str]:
-        return []
-
-    def clean_address(self, text: str) -> str:
-        return links.clean_link(text)
-
-    def carrier(self, address: str) -> str:
-        return links.carrier(self.kind, address)
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         body = json.dumps(payload(message)).encode()

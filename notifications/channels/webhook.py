@@ -22,22 +22,12 @@ LEAST_BYTES, MOST_BYTES = 16, 64
 GONE = 410
 
 
-class Webhook:
+class Webhook(links.ByLink):
     slug: ClassVar[str] = "webhook"
     kind: ClassVar[str] = "webhook"
     label: ClassVar[str] = "webhook"
     address_label: ClassVar[str] = "URL"
     example_address: ClassVar[str] = "https://tools.example.org/pagerpal"
-    is_for_people: ClassVar[bool] = False
-
-    def needs(self) -> list[str]:
-        return []
-
-    def clean_address(self, text: str) -> str:
-        return links.clean_link(text)
-
-    def carrier(self, address: str) -> str:
-        return links.carrier(self.kind, address)
 
     def send(self, message: Message, address: str, deadline: Deadline) -> Receipt:
         body = body_of(message).encode()
