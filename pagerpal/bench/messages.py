@@ -28,7 +28,7 @@ SWEEPS = 20
 def measure(port: int) -> list[Figure]:
     """All figures for the database of the environment, which is fresh."""
     prepare()
-    keys = _teams()
+    keys = teams()
     figures = unconfigured()
     figures += beside_one_that_hangs(port, keys)
     figures += burst(port, keys)
@@ -207,7 +207,7 @@ def unconfigured() -> list[Figure]:
     ]
 
 
-def _teams() -> list[str]:
+def teams() -> list[str]:
     """Teams of one person each; those past TEAMS have only mail. Returns their sources' keys."""
     from django.db import connections
 

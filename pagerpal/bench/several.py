@@ -30,18 +30,19 @@ def measure() -> list[Figure]:
     ]
 
 
-def pages_a_minute(workers: int) -> float:
+def pages_a_minute(workers: int, messages: int = MESSAGES, **more: str) -> float:
+    """By so many workers with more in their environment."""
     with phone(answers_after=ANSWERS_AFTER) as (ntfy, address):
         with contextlib.ExitStack() as stack:
             for _ in range(workers):
-                stack.enter_context(_worker(NTFY_BASE_URL=address))
+                stack.enter_context(_worker(NTFY_BASE_URL=address, **more))
             _wait_for_workers(workers)
-            _make_due(MESSAGES, f"{workers}-")
-            _wait_for(ntfy, MESSAGES)
+            _make_due(messages, "-".join([str(workers), *more.values(), ""]))
+            _wait_for(ntfy, messages)
         at = sorted(ntfy.came.values())
     # Without the first and the last moments, in which not all work.
-    cut = MESSAGES // 10
-    return 60 * (MESSAGES - 2 * cut) / (at[-cut] - at[cut])
+    cut = messages // 10
+    return 60 * (messages - 2 * cut) / (at[-cut] - at[cut])
 
 
 @contextlib.contextmanager

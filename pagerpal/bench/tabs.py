@@ -6,7 +6,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
@@ -25,18 +26,7 @@ POLL = re.compile(r'hx-get="([^"]+)"\s+hx-trigger="every (\d+)s"')
 def measure(port: int, seconds: int) -> list[Figure]:
     """On the database of the environment, which is fresh: CPU without the tabs and with them."""
     prepare()
-    cookie, number = _open_incidents()
-    with served(port) as (process, _):
-        polls = [
-            poll
-            for path, count in TABS.items()
-            for poll in _polls(port, path.format(pk=number), cookie) * count
-        ]
-        _poll_all(polls, cookie, WARM_UP, [])
-        idle = _share_of_a_core(process.pid, lambda: time.sleep(seconds))
-        waits: list[float] = []
-        busy = _share_of_a_core(process.pid, lambda: _poll_all(polls, cookie, seconds, waits))
-    tabs = sum(TABS.values())
+    [(tabs, idle, busy, waits)] = costs(port, seconds, [1])
     return [
         Figure("CPU of web and worker, no tab open", f"{idle:.1f} % of a core"),
         Figure(
@@ -45,6 +35,34 @@ def measure(port: int, seconds: int) -> list[Figure]:
             "under 10 %",
         ),
         Figure("wait for a poll's 204, p95", ms(percentile(waits, 95)), "under 10 ms"),
+    ]
+
+
+def costs(
+    port: int, seconds: int, times: Sequence[float]
+) -> Iterator[tuple[int, float, float, list[float]]]:
+    """For each of these multiples of the tabs: how many, CPU without and with them, and waits."""
+    cookie, number = _open_incidents()
+    with served(port) as (process, _):
+        _poll_all(_polls_of(TABS, port, number, cookie), cookie, WARM_UP, [])
+        idle = _share_of_a_core(process.pid, lambda: time.sleep(seconds))
+        for factor in times:
+            shown = {path: max(1, round(factor * count)) for path, count in TABS.items()}
+            polls = _polls_of(shown, port, number, cookie)
+            waits: list[float] = []
+            poll_all = partial(_poll_all, polls, cookie, seconds, waits)
+            busy = _share_of_a_core(process.pid, poll_all)
+            yield sum(shown.values()), idle, busy, waits
+
+
+def _polls_of(
+    shown: dict[str, int], port: int, number: int, cookie: dict[str, str]
+) -> list[tuple[str, int]]:
+    """Of so many tabs of each kind."""
+    return [
+        poll
+        for path, count in shown.items()
+        for poll in _polls(port, path.format(pk=number), cookie) * count
     ]
 
 
