@@ -24,7 +24,7 @@ from alertsources.setting_up import address_for, address_with_key, set_up_of
 from alertsources.showing import readable_body
 from alertsources.silence_admin import SilenceAdmin
 from alertsources.trial_admin import TrialTools
-from schedules.admin.counting import CountedChoices, CountedRelated
+from schedules.counted_filters import CountedChoices, CountedRelated
 
 __all__ = ["AlertAdmin", "AlertSourceAdmin", "ReceivedPayloadAdmin", "SilenceAdmin"]
 

@@ -19,7 +19,7 @@ from incidents.lifecycle import Actor
 from incidents.models import Incident, TimelineEntry
 from incidents.policy_admin import EscalationPolicyAdmin
 from incidents.wishes import Wish
-from schedules.admin.counting import CountedChoices, CountedRelated, CountedValues
+from schedules.counted_filters import CountedChoices, CountedRelated, CountedValues
 from schedules.models import User
 
 # The stubs' classes take type arguments, Django's own do not.

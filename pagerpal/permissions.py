@@ -19,6 +19,7 @@ from pagerpal.history_pages import TellsHistory
 from pagerpal.labelled import Labels
 from pagerpal.switching_off import Goes
 from schedules import roles
+from schedules.counted_filters import CountedRelated, CountedRelatedOnly
 from schedules.models import Membership, User
 from schedules.roles import OF_TEAMS, SET_UP
 
@@ -105,14 +106,15 @@ class TeamsOnly(AnyModelAdmin):
         found = super().get_list_filter(request)
         if _is_everybodys(_person(request), self.opts.label_lower):
             return found
-        return [
-            (one, RelatedOnlyFieldListFilter) if self._is_relation(one) else one for one in found
-        ]
+        return [self._of_what_is_listed(one) for one in found]
 
-    def _is_relation(self, name: Any) -> bool:
-        if not isinstance(name, str):
-            return False
-        return self.opts.get_field(name.split("__", maxsplit=1)[0]).is_relation
+    def _of_what_is_listed(self, asked: Any) -> Any:
+        if isinstance(asked, str):
+            is_relation = self.opts.get_field(asked.split("__", maxsplit=1)[0]).is_relation
+            return (asked, RelatedOnlyFieldListFilter) if is_relation else asked
+        if isinstance(asked, tuple) and asked[1] is CountedRelated:
+            return asked[0], CountedRelatedOnly
+        return asked
 
 
 @functools.cache

@@ -42,6 +42,10 @@ class CountedRelated(Counted, admin.RelatedFieldListFilter):
         return [(pk, str(pk)) for pk, _ in self.lookup_choices]
 
 
+class CountedRelatedOnly(CountedRelated, admin.RelatedOnlyFieldListFilter):
+    """Names only those of what is in the list."""
+
+
 class CountedValues(Counted, admin.AllValuesFieldListFilter):
     def _named(self) -> list[tuple[Any, str]]:
         return [(place, str(value)) for place, value in enumerate(self.lookup_choices)]
