@@ -38,11 +38,10 @@ def incident_list(request: HttpRequest) -> HttpResponse:
     if elsewhere := _remembered(request, asked):
         return elsewhere
     is_poll = request.htmx  # type: ignore[attr-defined]
-    if (
-        is_poll
-        and request.GET.get("seen") == _found(request, user, asked, is_sketch=True)[0]["seen"]
-    ):
-        return HttpResponse(status=204)
+    if is_poll:
+        sketch, _ = _found(request, user, asked, is_sketch=True)
+        if request.GET.get("seen") == sketch["seen"]:
+            return HttpResponse(status=204)
     context, found = _found(request, user, asked)
     context["count"] = _count(found, context, asked)
     if is_poll:
